@@ -1,0 +1,161 @@
+"""What an endpoint is: a definition, an outcome per participant, and a way to explain one person.
+
+``evaluate`` returns the outcome frame that every estimator reads: one row per participant and month
+(of assessment, or horizon), participants in the order of ``trial.participants``, months ascending.
+Nobody is left out; an outcome that is not known is missing and says why.
+
+==================  ============================================================================
+column              content
+==================  ============================================================================
+``participant_id``  text
+``arm``             ordered category, reference first
+``month``           float; the horizon or the assessment, in months since randomisation
+``value``           by kind. binary: boolean, missing = unknown. time: whole days (Int64).
+                    amount and score: float. state: category
+``known``           bool; whether ``value`` is what happened, by the endpoint's own rules
+``reason``          why it is not known ("withdrawn", "not assessed", ...), else empty
+``event``           time only: "censored", "event" or "died"
+``observed_until``  amount only: last study day that the amount covers (Int64)
+``is_complete``     amount only: whether it covers the whole window; the dead are complete as accrued
+==================  ============================================================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ipseval import words
+from ipseval.errors import AnalysisError
+from ipseval.trial import Design, Trial
+
+Kind = Literal["binary", "time", "amount", "state", "score"]
+
+CENSORED, EVENT, DIED = "censored", "event", "died"
+
+
+def months_of(months: float | Iterable[float], name: str) -> tuple[float, ...]:
+    """Return one month or several as an ascending tuple; refuse none, repeats and negative months."""
+    listed = (months,) if isinstance(months, int | float) else tuple(months)
+    ordered = tuple(sorted(float(month) for month in listed))
+    if not ordered or ordered[0] < 0 or len(set(ordered)) < len(ordered) or not np.isfinite(ordered).all():
+        raise AnalysisError(
+            f"{name}={months!r} is not a month, or several different months, of 0 or more. "
+            f"Write {name}=30 or {name}=[18, 24, 30]."
+        )
+    return ordered
+
+
+@dataclass(frozen=True)
+class Endpoint(ABC):
+    """One outcome, defined: a frozen value whose fields are its parameters.
+
+    Subclasses set ``name`` (as in ``ips.endpoints``), ``kind`` and ``unit`` (a key of the units in
+    the catalogue of words; empty for a yes or no), and implement ``months`` and ``evaluate``.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind]
+    unit: ClassVar[str] = ""
+
+    @property
+    @abstractmethod
+    def months(self) -> tuple[float, ...]:
+        """The horizons or assessments, in months since randomisation, ascending."""
+
+    @property
+    def key(self) -> str:
+        """The name in the results table; parameters that change what is measured are part of it."""
+        return self.name
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The fields as plain values, for a plan, a saved result or a definition."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+    def definition(self, design: Design, lang: str = "en") -> str:
+        """Return the sentence that states the definition; it travels with every number."""
+        return definition(self.describe(design), lang)
+
+    def describe(self, design: Design) -> dict[str, Any]:
+        """Return what a saved result keeps of the endpoint, enough to write its definition."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "unit": design.currency if self.unit == "currency" else self.unit,
+            "months": list(self.months),
+            "month_rule": design.month,
+            "competitive": list(design.competitive),
+            "parameters": self.parameters,
+        }
+
+    @abstractmethod
+    def evaluate(self, trial: Trial) -> pd.DataFrame:
+        """Return the outcome frame described at the top of this module."""
+
+    @abstractmethod
+    def explain(self, trial: Trial, person: str) -> str:
+        """Return one person's way from records to value, for the analyst's own terminal."""
+
+
+def definition(described: Mapping[str, Any], lang: str = "en") -> str:
+    """Return the definition of an endpoint from what ``Endpoint.describe`` kept."""
+    months = [
+        words.number(month, lang, digits=0 if month == int(month) else 1) for month in described["months"]
+    ]
+    fields_ = {name: value for name, value in described["parameters"].items() if not isinstance(value, list)}
+    return words.text(
+        f"endpoint.{described['name']}.definition",
+        lang,
+        **{**fields_, "months": joined(months, lang)},
+    )
+
+
+def joined(items: list[str], lang: str) -> str:
+    """Return "18, 24 and 30"."""
+    if len(items) < 2:
+        return "".join(items)
+    return words.text("list.and", lang, first=", ".join(items[:-1]), last=items[-1])
+
+
+def outcome_frame(
+    trial: Trial,
+    month: float,
+    value: Any,
+    *,
+    known: ArrayLike,
+    reason: ArrayLike,
+    **more: Any,
+) -> pd.DataFrame:
+    """Return the rows of one month: one per participant, in the trial's order."""
+    people = trial.participants
+    frame = {
+        "participant_id": people["participant_id"].array,
+        "arm": people["arm"].array,
+        "month": np.full(len(people), float(month)),
+        "value": value,
+        "known": np.asarray(known, dtype=np.bool_),
+        "reason": pd.array(np.asarray(reason, dtype=object).tolist(), dtype="string"),
+        **more,
+    }
+    return pd.DataFrame(frame)
+
+
+def why_unknown(
+    trial: Trial, known: NDArray[np.bool_], otherwise: str = "followed too short"
+) -> NDArray[Any]:
+    """Return why follow-up ended for those whose outcome is not known, and "" for the others."""
+    people = trial.participants
+    if "end_reason" in people:
+        reasons = people["end_reason"].astype("string").fillna(otherwise).to_numpy(dtype=object)
+    else:
+        reasons = np.full(len(people), otherwise, dtype=object)
+    reasons = np.where(reasons == "completed", otherwise, reasons)
+    return np.where(known, "", reasons)

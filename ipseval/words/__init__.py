@@ -1,0 +1,16 @@
+"""Words and numbers in four languages: one catalogue of terms, one way of writing a number.
+
+The catalogue is TOML, a file per topic, the languages of a text side by side so that a reader sees
+all of them at once::
+
+    [figure.months_since_randomisation]
+    en = "Months since randomisation"
+    nl = "Maanden sinds randomisatie"
+
+Every key exists in every language with the same ``{fields}``; a test keeps it.
+"""
+
+from ipseval.words.catalogue import LANGUAGES, has, keys, text
+from ipseval.words.numbers import interval, number, p_value, percentage
+
+__all__ = ["LANGUAGES", "has", "interval", "keys", "number", "p_value", "percentage", "text"]
