@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 
 from ipseval import checks
 from ipseval.errors import AnalysisError, DataError, Problem
+from ipseval.months import horizon_day
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: How a month since randomisation is counted. ``calendar`` steps from anniversary to anniversary.
-MONTH_RULES = ("calendar", "30_days", "30.4375_days")
 
 #: The rules by which people with an unknown outcome may be counted; none is chosen in silence.
 MISSING_RULES = ("as_not_employed", "observed", "best_worst")
@@ -55,8 +53,8 @@ class Design:
     tolerance_days : int
         Someone whose follow-up was completed may fall short of a planned day by this much and
         still counts as followed to it, so that no completer is lost to the calendar.
-    month : {"calendar", "30_days", "30.4375_days"}
-        How months since randomisation are counted.
+    month : {"anniversary", "30_days", "30.4375_days", "calendar"}
+        How months of follow-up are counted, see ``ipseval.months``.
     competitive : tuple of str
         The kinds of job that count as competitive employment.
     missing_outcomes : str
@@ -67,7 +65,7 @@ class Design:
     arm_labels: Mapping[str, str]
     follow_up_months: int
     tolerance_days: int = 14
-    month: str = "calendar"
+    month: str = "anniversary"
     competitive: tuple[str, ...] = ("competitive",)
     missing_outcomes: str = ""
     strata: tuple[str, ...] = ()
@@ -99,8 +97,7 @@ class Design:
         One cut serves rates, milestones and survival alike: floor(30.4375 k) days, or 30 k under
         30-day months, so that one report never shows two answers.
         """
-        length = 30.0 if self.month == "30_days" else 30.4375
-        return int(np.floor(length * month + 1e-9))
+        return int(horizon_day(month, self.month))
 
 
 class Explains(Protocol):
