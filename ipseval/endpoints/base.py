@@ -63,6 +63,8 @@ class Endpoint(ABC):
     name: ClassVar[str]
     kind: ClassVar[Kind]
     unit: ClassVar[str] = ""
+    #: Whether a month means "within that many months" (True) or "at that month" (False).
+    cumulative: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -90,6 +92,7 @@ class Endpoint(ABC):
             "name": self.name,
             "kind": self.kind,
             "unit": design.currency if self.unit == "currency" else self.unit,
+            "cumulative": self.cumulative,
             "months": list(self.months),
             "month_rule": design.month,
             "competitive": list(design.competitive),

@@ -68,8 +68,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("risk_ratio", "ratio", 1.0),
         Quantity("odds_ratio", "ratio", 1.0),
         Quantity("number_needed_to_treat", "number"),
-        Quantity("chi_square_test", "test"),
-        Quantity("fisher_exact_test", "test"),
+        Quantity("association_test", "test"),
         # time to an event
         Quantity("cumulative_incidence", "proportion"),
         Quantity("event_free_probability", "proportion"),

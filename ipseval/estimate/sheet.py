@@ -1,0 +1,127 @@
+"""The sheet on which an estimator writes its rows; it fills in the keys and keeps the record.
+
+An estimator asks its kernels for numbers and writes them down here. A number that cannot be had
+becomes a row with its reason; the other rows stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ipseval.endpoints.base import Endpoint
+from ipseval.errors import AnalysisError
+from ipseval.results import Declaration, Results
+from ipseval.results.provenance import trial_facts, versions
+from ipseval.trial import Trial
+
+
+def contrast_label(active: str, reference: str) -> str:
+    """Return how a contrast is written: active minus (or over) reference."""
+    return f"{active} - {reference}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a numpy scalar or 0-d array as a plain number, anything else as it is."""
+    return value.item() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _missing(value: Any) -> bool:
+    return value is None or bool(np.isnan(value))
+
+
+@dataclass
+class Sheet:
+    """Rows of one analysis in the making.
+
+    Attributes
+    ----------
+    trial : Trial
+    declaration : Declaration
+        Of the estimator that writes.
+    name : str
+        The analysis, unique within a results table.
+    endpoint : Endpoint, optional
+    arguments : mapping
+        What the caller asked, as plain values, for the record.
+    conf_level : float
+        Of every interval in the analysis.
+    seed : int, optional
+        Of everything random in this analysis.
+    """
+
+    trial: Trial
+    declaration: Declaration
+    name: str
+    endpoint: Endpoint | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    conf_level: float = 0.95
+    seed: int | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    main_methods: dict[str, str] = field(default_factory=dict)
+    main_settings: dict[str, str] = field(default_factory=dict)
+    sidecar: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, quantity: str, **columns: Any) -> None:
+        """Write one row; what the analysis fixes is filled in.
+
+        A note makes the row "warned" unless a status is given. A number that is nan becomes a
+        failed row, so that none is missing without a reason; tests carry a p value instead of an
+        estimate.
+        """
+        row: dict[str, Any] = {
+            "analysis": self.name,
+            "endpoint": self.endpoint.key if self.endpoint else "",
+            "population": "randomised",
+            "quantity": quantity,
+            **{name: _plain(value) for name, value in columns.items()},
+        }
+        if "conf_low" in row:
+            row.setdefault("conf_level", self.conf_level)
+        row.setdefault("status", "warned" if row.get("note") else "ok")
+        if row["status"] != "failed" and all(_missing(row.get(name)) for name in ("estimate", "p_value")):
+            row["status"] = "failed"
+            row["note"] = row.get("note") or "not defined for these data"
+        self.rows.append(row)
+
+    @contextmanager
+    def attempt(self, *quantities: str, **columns: Any) -> Iterator[None]:
+        """Turn a refusal inside the block into failed rows that carry its reason."""
+        try:
+            yield
+        except AnalysisError as refusal:
+            for quantity in quantities:
+                self.add(quantity, status="failed", note=str(refusal), **columns)
+
+    def main(self, method: str = "", setting: str = "", *quantities: str) -> None:
+        """Say which method and setting hold the main rows of these quantities."""
+        for quantity in quantities:
+            if method:
+                self.main_methods[quantity] = method
+            if setting:
+                self.main_settings[quantity] = setting
+
+    def results(self) -> Results:
+        """Return the finished rows with record, endpoint and provenance."""
+        provenance: dict[str, Any] = {"trial": trial_facts(self.trial), "versions": versions()}
+        if self.seed is not None:
+            provenance["seeds"] = {self.name: self.seed}
+        record = {
+            "estimator": self.declaration.name,
+            "section": self.declaration.section,
+            "figure": self.declaration.figure,
+            "arguments": {"conf_level": self.conf_level, **self.arguments},
+            "main": {"method": self.main_methods, "setting": self.main_settings},
+        }
+        described = {self.endpoint.key: self.endpoint.describe(self.trial.design)} if self.endpoint else {}
+        return Results.from_rows(
+            self.rows,
+            records={self.name: record},
+            endpoints=described,
+            provenance=provenance,
+            sidecar={f"{self.name}/{name}": values for name, values in self.sidecar.items()},
+        )

@@ -1,0 +1,85 @@
+"""How people whose outcome is unknown are counted: the rule is stated, and every rule has a name.
+
+===================  ==================================================================================
+rule                 who is in the denominator, and what an unknown outcome counts as
+===================  ==================================================================================
+``as_not_employed``  everyone randomised; unknown counts as "no" (the convention of the trials)
+``observed``         people whose outcome is known. Biased: those who leave early without a job are
+                     dropped while early jobs stay, so the rate is too high
+``completers``       people followed to the horizon, or to their death
+``best_case``        everyone randomised; unknown counts as "yes" in active arms, "no" in the reference
+``worst_case``       the reverse of ``best_case``
+===================  ==================================================================================
+
+``best_worst`` asks for the last two together. A fifth view, ``censored``, is the cumulative incidence
+at the horizon, where people leave the denominator on the day they are lost.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ipseval import checks
+from ipseval.errors import AnalysisError
+from ipseval.trial import MISSING_RULES, Design
+
+RULES = ("as_not_employed", "observed", "completers", "best_case", "worst_case")
+
+#: What has to be said beside a number counted in this way.
+NOTES = {
+    "observed": "biased: people who left early without the outcome are dropped while early outcomes stay",
+    "completers": "not a randomised comparison: only people followed to the horizon are counted",
+}
+
+
+class Counts(NamedTuple):
+    """Numerator, denominator, and the people whose outcome was unknown, whether or not counted."""
+
+    n_event: int
+    n: int
+    n_missing: int
+
+
+def stated_rule(missing: str | None, design: Design) -> str:
+    """Return the rule a call uses: its own, else the trial's; refuse when neither states one."""
+    rule = missing or design.missing_outcomes
+    if not rule:
+        raise AnalysisError(
+            "Nothing says how unknown outcomes are counted. Set missing_outcomes under [design] in "
+            "trial.toml, or pass missing='as_not_employed', 'observed' or 'best_worst'."
+        )
+    checks.one_of(rule, MISSING_RULES, "missing")
+    return rule
+
+
+def setting_of(rule: str) -> str:
+    """Return the text that stands in the ``setting`` column."""
+    return f"missing={rule}"
+
+
+def counted(outcome: pd.DataFrame, followed: np.ndarray, rule: str, *, is_active: bool) -> Counts:
+    """Count one arm at one month under a rule.
+
+    Parameters
+    ----------
+    outcome : DataFrame
+        The rows of one arm and one month of a yes-or-no outcome frame.
+    followed : array of bool, shape (rows,)
+        Whether the person was followed to the horizon or died before it.
+    rule : str
+        One of ``RULES``.
+    is_active : bool
+        Whether the arm is not the reference arm.
+    """
+    checks.one_of(rule, RULES, "rule")
+    unknown = ~outcome["known"].to_numpy(dtype=bool)
+    yes = outcome["value"].fillna(False).to_numpy(dtype=bool) & ~unknown
+    included = {"observed": ~unknown, "completers": followed & ~unknown}.get(
+        rule, np.ones(len(outcome), dtype=bool)
+    )
+    if rule == ("best_case" if is_active else "worst_case"):
+        yes = yes | unknown
+    return Counts(int((yes & included).sum()), int(included.sum()), int(unknown.sum()))
