@@ -60,7 +60,7 @@ class Policy:
     def __post_init__(self) -> None:
         if not 1 <= self.minimum <= 1000:
             raise AnalysisError(
-                f"minimum={self.minimum!r} is not a number of people from 1 to 1000. Common minima are 5 and 10."
+                f"minimum={self.minimum!r} is not from 1 to 1000 people. Common minima are 5 and 10."
             )
         checks.one_of(self.zeros, ("show", "hide"), "zeros")
 
@@ -221,7 +221,8 @@ def _second_category(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]]
         if group["hidden"].sum() == 1 and len(group) > 1:
             shown = group.index[~group["hidden"].to_numpy(dtype=bool)]
             filled = sizes.loc[shown].loc[lambda size: size > 0]
-            more[(filled if len(filled) else sizes.loc[shown]).idxmin()] = True
+            smallest = (filled if len(filled) else sizes.loc[shown]).idxmin()
+            more[frame.index.get_loc(smallest)] = True
     return more
 
 
@@ -251,12 +252,9 @@ def _round_at_risk(frame: pd.DataFrame, rounded: Mask, policy: Policy) -> pd.Dat
         return frame
     base = policy.minimum
     for column in ("estimate", "n_event"):
-        values = (
-            frame[column]
-            .astype("float64")
-            .where(~rounded, np.floor(frame[column].astype("float64") / base + 0.5) * base)
-        )
-        frame[column] = values if column == "estimate" else values.astype("Int64")
+        exact = frame[column].to_numpy(dtype="float64", na_value=np.nan)
+        values = np.where(rounded, np.floor(exact / base + 0.5) * base, exact)
+        frame[column] = pd.Series(values, index=frame.index).astype(frame[column].dtype)
     frame.loc[rounded, "note"] = f"rounded to a multiple of {base}"
     return frame
 
