@@ -211,9 +211,9 @@ def _second_category(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]]
     Categories are rows whose term reads ``variable=category``; they add up to the people of the arm.
     """
     more = np.zeros(len(frame), dtype=bool)
-    split = frame["term"].str.split("=", n=1)
-    is_category = (split.str.len() == 2) & frame["quantity"].isin(["count", "percentage"])
-    rows = frame.loc[is_category].assign(variable=split.str[0], hidden=hide[is_category.to_numpy(dtype=bool)])
+    is_category = frame["term"].str.contains("=") & frame["quantity"].isin(["count", "percentage"])
+    variable = frame["term"].str.partition("=")[0]
+    rows = frame.loc[is_category].assign(variable=variable, hidden=hide[is_category.to_numpy(dtype=bool)])
     sizes = pd.Series(counts["n_event"], index=frame.index).fillna(frame["estimate"])
     for _, group in rows.groupby(
         ["analysis", "endpoint", "quantity", "variable", "arm", "time"], dropna=False
