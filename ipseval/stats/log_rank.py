@@ -18,6 +18,7 @@ from ipseval.stats.risk_sets import (
     frequencies,
     reverse_cumulative,
     risk_table,
+    strata_rows,
 )
 
 WEIGHTS = ("log-rank", "gehan", "tarone-ware", "fleming-harrington")
@@ -108,7 +109,7 @@ def log_rank(
     count = None if frequency is None else frequencies(frequency, time.size)
     observed, expected = np.zeros(groups.size), np.zeros(groups.size)
     covariance = np.zeros((groups.size, groups.size))
-    for rows in _strata(strata, time.size):
+    for rows in strata_rows(strata, time.size):
         parts = _within_stratum(
             time[rows],
             happened[rows],
@@ -186,17 +187,6 @@ def _test(groups: NDArray[Any], observed: Floats, expected: Floats, covariance: 
         z=z,
         p_value=float(special.chdtrc(df, statistic)),
     )
-
-
-def _strata(strata: ArrayLike | None, n: int) -> list[Any]:
-    """Return the rows of each stratum; without strata, all rows as they stand."""
-    if strata is None:
-        return [slice(None)]
-    levels, place = codes(strata, "strata")
-    checks.same_length(strata=place, duration=np.empty(n))
-    order = np.argsort(place, kind="stable")
-    ends = np.cumsum(np.bincount(place, minlength=levels.size))
-    return np.split(order, ends[:-1])
 
 
 def _checked_exponents(weights: str, exponents: tuple[float, float] | None) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from ipseval.errors import AnalysisError
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
+Rows: TypeAlias = "slice | Integers"
 
 
 class RiskTable(NamedTuple):
@@ -143,6 +144,17 @@ def codes(labels: ArrayLike, name: str) -> tuple[NDArray[np.generic], Integers]:
             f"{name} has missing labels or mixes kinds of labels. Give every row one label of one kind."
         ) from None
     return levels, place.astype(np.int64, copy=False)
+
+
+def strata_rows(strata: ArrayLike | None, n: int) -> list[Rows]:
+    """Return the rows of each stratum; without strata one slice, so that nothing is copied."""
+    if strata is None:
+        return [slice(None)]
+    levels, place = codes(strata, "strata")
+    checks.same_length(strata=place, duration=np.empty(n))
+    order = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place, minlength=levels.size))
+    return list(np.split(order, ends[:-1]))
 
 
 def reverse_cumulative(counts: Floats) -> Floats:
