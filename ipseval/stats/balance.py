@@ -52,7 +52,7 @@ def balance_numeric(x1: ArrayLike, x0: ArrayLike) -> Balance:
 
     References
     ----------
-    Austin (2009), Statistics in Medicine 28:3083-3107, section 3.1.
+    Austin (2009), Statistics in Medicine 28:3083-3107.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def balance_binary(x1: float, n1: float, x0: float, n0: float) -> Balance:
 
     References
     ----------
-    Austin (2009), Statistics in Medicine 28:3083-3107, section 3.1.
+    Austin (2009), Statistics in Medicine 28:3083-3107.
 
     Examples
     --------

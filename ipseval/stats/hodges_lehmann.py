@@ -64,7 +64,7 @@ def hodges_lehmann(y1: ArrayLike, y0: ArrayLike, *, conf_level: float = 0.95) ->
     References
     ----------
     Hodges & Lehmann (1963), Annals of Mathematical Statistics 34:598-611.
-    Hollander, Wolfe & Chicken (2014), Nonparametric Statistical Methods, 3rd ed., 4.3, equation 4.41.
+    Hollander, Wolfe & Chicken (2014), Nonparametric Statistical Methods, 3rd ed., section 4.3.
     Johnson & Mizoguchi (1978), SIAM Journal on Computing 7:147-153 (selection).
 
     Examples

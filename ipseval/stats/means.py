@@ -189,7 +189,7 @@ def standardised_difference(
 
     References
     ----------
-    Hedges (1981), Journal of Educational Statistics 6:107-128, equations 6d and 6e.
+    Hedges (1981), Journal of Educational Statistics 6:107-128.
     Steiger & Fouladi (1997), in What If There Were No Significance Tests?, 221-257 (interval).
 
     Examples
