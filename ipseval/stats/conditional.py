@@ -1,0 +1,200 @@
+"""Exact inference on an odds ratio, given every margin: Fisher's test and the limits that go with it.
+
+Given the margins, the number of events in the active arm (summed over strata, if there are any) has
+P(k) proportional to w(k) * odds_ratio**k. Everything below works on log w(k) and on log odds
+ratios, so that a limit of 1e6 is as exact as a limit of 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from ipseval.stats.roots import decreasing_root
+from ipseval.stats.tables import FloatArray, Interval, Tables
+
+_BLOCK = 2**16  # cells of (tables x support) handled at once: fits in a processor's cache
+_SAME = 1e-7  # probabilities this close, relatively, count as tied, as in R's fisher.test
+
+
+class Conditional(NamedTuple):
+    """Conditional distributions at odds ratio 1, one per row, relative to the observed count.
+
+    ``step`` is k minus the observed count and ``log_weight`` log w(k) minus its value there (-inf in
+    the padding on the right). ``at_start`` and ``at_end`` tell where the observed count is the
+    smallest or largest possible; ``first_rise`` and ``last_rise`` are the outermost differences of
+    log w(k).
+    """
+
+    log_weight: FloatArray
+    step: FloatArray
+    at_start: NDArray[np.bool_]
+    at_end: NDArray[np.bool_]
+    first_rise: FloatArray
+    last_rise: FloatArray
+
+
+def distribution(t: Tables) -> Conditional:
+    """Conditional distributions of single tables given as one-dimensional arrays."""
+    lowest, last, rise = _rises(t)
+    rows, size = np.arange(len(last)), rise.shape[1]
+    log_weight = np.zeros((len(last), size + 1))
+    np.cumsum(np.where(np.arange(size) < last[:, None], rise, -np.inf), axis=1, out=log_weight[:, 1:])
+    return _relative(log_weight, t.x1 - lowest, last, rise[rows, 0], rise[rows, np.maximum(last - 1, 0)])
+
+
+def sum_over_strata(t: Tables, log_tilt: float) -> Conditional:
+    """Conditional distribution of the events in the active arm, summed over the strata of one table.
+
+    The strata are convolved at odds ratio ``exp(log_tilt)``, which should be near the estimate: the
+    weights that matter are then far from underflow, however strong the effect.
+    """
+    lowest, last, rise = _rises(t)
+    weight = np.ones(1)
+    for stratum_rise, size in zip(rise, last, strict=True):
+        log_weight = np.concatenate([[0.0], np.cumsum(stratum_rise[:size] + log_tilt)])
+        weight = np.convolve(weight, np.exp(log_weight - log_weight.max()))
+        weight /= weight.max()
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(weight) - log_tilt * np.arange(len(weight))
+    rows = np.flatnonzero(last > 0)
+    first = special.logsumexp(rise[rows, 0]) if len(rows) else np.nan
+    final = -special.logsumexp(-rise[rows, last[rows] - 1]) if len(rows) else np.nan
+    observed = (t.x1 - lowest).sum(keepdims=True)
+    return _relative(
+        log_weight[None, :], observed, last.sum(keepdims=True), np.array([first]), np.array([final])
+    )
+
+
+def maximum_likelihood(c: Conditional) -> FloatArray:
+    """Conditional maximum likelihood odds ratio: 0 or infinite at an end of the support.
+
+    The mean equals the observed count where its moments about that count balance.
+    """
+    below, above = np.maximum(-c.step, 0.0), np.maximum(c.step, 0.0)
+
+    def balance(log_odds_ratio: FloatArray) -> FloatArray:
+        low, high = _side_sums(c, log_odds_ratio, below, above)
+        return np.log(low) - np.log(high)
+
+    inside = np.exp(decreasing_root(balance, *_bracket(c, 0.5)))
+    estimate = np.where(c.at_start, 0.0, np.where(c.at_end, np.inf, inside))
+    return np.where(c.at_start & c.at_end, np.nan, estimate)
+
+
+def limits(c: Conditional, conf_level: float, *, mid_p: bool) -> Interval:
+    """Limits at which each tail, with all or half of the observed probability, is half of alpha."""
+    tail = (1 - conf_level) / 2
+    share = 0.5 if mid_p else 1.0
+    below, above = (c.step < 0).astype(np.float64), (c.step > 0).astype(np.float64)
+    bracket, target = _bracket(c, min(tail, conf_level / 2)), special.logit(tail)
+
+    def upper_tail(log_odds_ratio: FloatArray) -> FloatArray:
+        low, high = _side_sums(c, log_odds_ratio, below, above)
+        return target - np.log(high + share) + np.log(low + 1 - share)
+
+    def lower_tail(log_odds_ratio: FloatArray) -> FloatArray:
+        low, high = _side_sums(c, log_odds_ratio, below, above)
+        return np.log(low + share) - np.log(high + 1 - share) - target
+
+    low_limit = np.exp(decreasing_root(upper_tail, *bracket))
+    high_limit = np.exp(decreasing_root(lower_tail, *bracket))
+    return Interval(np.where(c.at_start, 0.0, low_limit), np.where(c.at_end, np.inf, high_limit))
+
+
+def p_value(c: Conditional, alternative: str, *, mid_p: bool) -> FloatArray:
+    """Exact p-value at odds ratio 1; two-sided by summing all counts no likelier than the observed."""
+    with np.errstate(over="ignore"):  # an infinite total is a p-value below the smallest number
+        weight = np.exp(c.log_weight)
+        total = weight.sum(axis=1)
+    if alternative == "two_sided":
+        tied = np.abs(weight - 1) <= _SAME
+        counted = (weight < 1) & ~tied
+    else:
+        tied = c.step == 0
+        counted = c.step > 0 if alternative == "greater" else c.step < 0
+    part = np.where(counted, weight, 0.0) + (0.5 if mid_p else 1.0) * np.where(tied, weight, 0.0)
+    result: FloatArray = np.minimum(part.sum(axis=1) / total, 1.0)
+    return result
+
+
+def in_blocks(function: Callable[[Conditional], tuple[FloatArray, ...]], t: Tables) -> list[FloatArray]:
+    """Apply ``function`` to tables of any shape, in blocks of similar support that fit in cache."""
+    flat = Tables(*(np.ravel(part) for part in t))
+    events, non_events = flat.x1 + flat.x0, flat.n1 + flat.n0 - flat.x1 - flat.x0
+    support = 1 + np.minimum.reduce([flat.n1, flat.n0, events, non_events]).astype(int)
+    order = np.argsort(support, kind="stable")
+    columns: list[list[FloatArray]] = []
+    for rows in _blocks(support[order]):
+        columns.append(list(function(distribution(Tables(*(part[order[rows]] for part in flat))))))
+    back = np.argsort(order, kind="stable")
+    return [np.concatenate(pieces)[back].reshape(np.shape(t.x1)) for pieces in zip(*columns, strict=True)]
+
+
+def _blocks(size: NDArray[np.int_]) -> list[slice]:
+    """Cut rows that are ordered by size so that (rows x largest size) stays within a block."""
+    blocks: list[slice] = []
+    start = 0
+    while start < len(size) or not blocks:
+        cells = np.arange(1, len(size) - start + 1) * size[start:]
+        stop = start + max(int((cells <= _BLOCK).sum()), 1)
+        blocks.append(slice(start, stop))
+        start = stop
+    return blocks
+
+
+def _rises(t: Tables) -> tuple[FloatArray, NDArray[np.int_], FloatArray]:
+    """Smallest count, number of further counts, and log w(k + 1) - log w(k), padded on the right.
+
+    Ratios of neighbours keep the precision that logarithms of large factorials lose.
+    """
+    events = t.x1 + t.x0
+    lowest = np.maximum(0.0, events - t.n0)
+    last = (np.minimum(t.n1, events) - lowest).astype(int)
+    k = lowest[:, None] + np.arange(max(last.max(initial=0), 1))
+    n1, events, spare = t.n1[:, None], events[:, None], (t.n0 - events)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rise: FloatArray = np.log((n1 - k) * (events - k) / ((k + 1) * (spare + k + 1)))
+    return lowest, last, rise
+
+
+def _relative(
+    log_weight: FloatArray,
+    observed: FloatArray,
+    last: NDArray[np.int_],
+    first_rise: FloatArray,
+    last_rise: FloatArray,
+) -> Conditional:
+    here = log_weight[np.arange(len(observed)), observed.astype(int)]
+    step = np.arange(log_weight.shape[1]) - observed[:, None]
+    return Conditional(
+        log_weight - here[:, None], step, observed == 0, observed == last, first_rise, last_rise
+    )
+
+
+def _side_sums(
+    c: Conditional, log_odds_ratio: FloatArray, below: FloatArray, above: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Sums of the weights times ``below`` and ``above``, where the observed count has weight 1.
+
+    Far from the root one of the two may overflow to infinity; its sign is all that is needed there.
+    """
+    weight = log_odds_ratio[:, None] * c.step
+    weight += c.log_weight
+    np.exp(weight, out=weight)
+    weight = np.minimum(weight, np.finfo(np.float64).max, out=weight)
+    return np.einsum("ij,ij->i", weight, below), np.einsum("ij,ij->i", weight, above)
+
+
+def _bracket(c: Conditional, tail: float) -> tuple[FloatArray, FloatArray]:
+    """Log odds ratios at which all but ``tail`` of the probability sits at one end of the support.
+
+    Rises of a log-concave distribution fall from first to last; where each of them is below
+    log(tail / 2), a geometric series bounds everything beyond the end point by ``tail``.
+    """
+    margin = np.log(tail / 2)
+    return margin - c.first_rise, -margin - c.last_rise
