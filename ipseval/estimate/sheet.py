@@ -95,7 +95,7 @@ class Sheet:
             yield
         except AnalysisError as refusal:
             for quantity in quantities:
-                self.add(quantity, status="failed", note=str(refusal), **columns)
+                self.add(quantity, **{**columns, "status": "failed", "note": str(refusal)})
 
     def main(self, method: str = "", setting: str = "", *quantities: str) -> None:
         """Say which method and setting hold the main rows of these quantities."""

@@ -1,0 +1,258 @@
+"""How much: days, weeks, hours or money per person, with many zeros and with people lost on the way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipseval import checks
+from ipseval.endpoints.base import Endpoint
+from ipseval.errors import AnalysisError
+from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.estimate.unknown import setting_of
+from ipseval.results import Declaration, Results
+from ipseval.stats import bootstrap, censored_means, means, ranks
+from ipseval.trial import Trial
+
+DECLARATION = Declaration(
+    name="amounts",
+    outcomes=("amount",),
+    quantities=("mean", "mean_difference", "median", "share_zero", "probability_of_superiority"),
+    section="amounts",
+    figure="amounts",
+)
+
+RULES = ("weighted", "as_not_employed", "observed")
+NOT_RECORDED = "people with a job whose amount was not recorded are left out"
+BIASED = "biased: people who left early are dropped whatever they had earned"
+SEED = 20140601
+
+
+class _Arm(NamedTuple):
+    """Amounts of one arm's people whose amount was recorded, and how many were not."""
+
+    amount: NDArray[np.float64]
+    is_complete: NDArray[np.bool_]
+    followed: NDArray[np.float64]
+    n_missing: int
+
+    def under(self, rule: str) -> _Arm:
+        """Return the people who count under a rule."""
+        if rule != "observed":
+            return self
+        keep = self.is_complete
+        return self._replace(amount=self.amount[keep], is_complete=keep[keep], followed=self.followed[keep])
+
+
+def amounts(
+    trial: Trial,
+    endpoint: Endpoint,
+    *,
+    missing: str = "weighted",
+    replicates: int = 2000,
+    seed: int = SEED,
+    conf_level: float = 0.95,
+    name: str = "amounts",
+) -> Results:
+    """Mean amount per person in each arm, people without any included, and the difference.
+
+    Parameters
+    ----------
+    trial : Trial
+    endpoint : Endpoint
+        An amount such as ``ips.hours_worked(by=30)``.
+    missing : {"weighted", "as_not_employed", "observed"}
+        How people lost before the horizon are counted in the main rows; the other ways stand beside
+        it. ``weighted``: the people followed to the end (or to death) stand for those lost, each by
+        the inverse of the chance to be followed (Bang & Tsiatis). ``as_not_employed``: nothing is
+        added after a person is lost, which is a lower bound and is said to be one. ``observed``: only
+        people followed to the end, which is biased.
+    replicates, seed : int
+        Of the bootstrap, which draws people within their arm.
+    conf_level : float
+        Two-sided confidence level of all intervals.
+    name : str
+        What the rows are called in the ``analysis`` column.
+
+    Returns
+    -------
+    Results
+        Per horizon: the mean of both arms and their difference, in the endpoint's unit, with a
+        bootstrap percentile interval (the default) and a t interval beside it; the share with none
+        at all; the median; and the probability that someone in the active arm had more than someone
+        in the reference arm, ties counting one half.
+
+    Raises
+    ------
+    AnalysisError
+        For an endpoint that is not an amount.
+
+    References
+    ----------
+    Bang & Tsiatis (2000), Biometrika 87:329-343, eq. 2; Efron & Tibshirani (1993), section 13.3;
+    Brunner & Munzel (2000), Biometrical Journal 42:17-25.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> found = ips.amounts(ips.example("scion"), ips.days_worked(by=30))
+    >>> row = found.main.one(quantity="mean_difference")
+    >>> bool(row.conf_low < row.estimate < row.conf_high)
+    True
+    """
+    if endpoint.kind not in DECLARATION.outcomes:
+        raise AnalysisError(
+            f"{endpoint.name} is a {endpoint.kind} outcome; amounts are of days, hours or money. "
+            f"Use ips.rates for a yes or no, ips.survival for a time."
+        )
+    checks.one_of(missing, RULES, "missing")
+    arguments = {"missing": missing, "replicates": replicates}
+    sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level), seed)
+    sheet.main("bootstrap_percentile", setting_of(missing), "mean_difference")
+    sheet.main("", setting_of(missing), "mean")
+    sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
+    outcome = endpoint.evaluate(trial)
+    unit = endpoint.describe(trial.design)["unit"]
+    for month in endpoint.months:
+        arms = _arms(trial, outcome.loc[outcome["month"] == month])
+        keys = {"time_from": 0.0, "time": month, "time_unit": "months"}
+        for rule in RULES:
+            _means(sheet, arms, rule, {**keys, "setting": setting_of(rule), "unit": unit}, (replicates, seed))
+        _distribution(sheet, arms, {**keys, "setting": setting_of("as_not_employed")}, unit)
+    return sheet.results()
+
+
+def _arms(trial: Trial, outcome: pd.DataFrame) -> dict[str, _Arm]:
+    amount = outcome["value"].to_numpy(dtype=np.float64)
+    complete = outcome["is_complete"].to_numpy(dtype=bool)
+    until = outcome["observed_until"].to_numpy(dtype=np.float64)
+    arm = outcome["arm"].to_numpy()
+    recorded = ~np.isnan(amount)
+    made = {}
+    for name in trial.design.arms:
+        rows = recorded & (arm == name)
+        unknown = int(((arm == name) & ~(recorded & complete)).sum())
+        made[name] = _Arm(amount[rows], complete[rows], until[rows], unknown)
+    return made
+
+
+def _note(arms: list[_Arm], rule: str) -> dict[str, str]:
+    """Return what must be said of a mean under a rule."""
+    incomplete = any(not data.is_complete.all() for data in arms)
+    unrecorded = any(data.n_missing > (~data.is_complete).sum() for data in arms)
+    said = [NOT_RECORDED] if unrecorded else []
+    if rule == "observed" and incomplete:
+        said.append(BIASED)
+    if rule == "as_not_employed" and incomplete:
+        said.append("a lower bound: nothing is added after a person is lost")
+    return {"note": "; ".join(said)} if said else {}
+
+
+def _mean(data: _Arm, rule: str, conf_level: float) -> Any:
+    if rule == "weighted":
+        return censored_means.weighted_mean_amount(
+            data.amount, data.is_complete, data.followed, conf_level=conf_level
+        )
+    return means.mean(data.under(rule).amount, conf_level=conf_level)
+
+
+def _numbers(found: Any) -> dict[str, float]:
+    """Return the numeric columns of a kernel's answer."""
+    names = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
+    return {name: getattr(found, name) for name in names if hasattr(found, name)}
+
+
+def _means(
+    sheet: Sheet, arms: dict[str, _Arm], rule: str, keys: dict[str, Any], drawing: tuple[int, int]
+) -> None:
+    """Write the mean of each arm and the differences under one rule."""
+    level = sheet.conf_level
+    robust = "bang_tsiatis" if rule == "weighted" else "t"
+    for arm, data in arms.items():
+        row = {
+            **keys,
+            "arm": arm,
+            "n": len(data.under(rule).amount),
+            "n_missing": data.n_missing,
+            "method": robust,
+        }
+        with sheet.attempt("mean", **row):
+            sheet.add("mean", **_numbers(_mean(data, rule, level)), **row, **_note([data], rule))
+    for active, reference in sheet.trial.design.comparisons:
+        pair = [arms[active], arms[reference]]
+        counted = [data.under(rule) for data in pair]
+        row = {**keys, "contrast": contrast_label(active, reference), **_note(pair, rule)}
+        row |= {
+            "n": sum(len(data.amount) for data in counted),
+            "n_missing": sum(data.n_missing for data in pair),
+        }
+        with sheet.attempt("mean_difference", method=robust, **row):
+            if rule == "weighted":
+                found = censored_means.censored_mean_difference(
+                    *(_mean(data, rule, level) for data in pair), conf_level=level
+                )
+            else:
+                found = means.mean_difference(*(data.amount for data in counted), conf_level=level)
+            sheet.add(
+                "mean_difference", method=robust if rule == "weighted" else "welch", **_numbers(found), **row
+            )
+        with sheet.attempt("mean_difference", method="bootstrap_percentile", **row):
+            drawn = _bootstrap(counted, rule, level, drawing)
+            sheet.add("mean_difference", method="bootstrap_percentile", **_numbers(drawn), **row)
+
+
+def _bootstrap(
+    pair: list[_Arm], rule: str, conf_level: float, drawing: tuple[int, int]
+) -> bootstrap.BootstrapInterval:
+    """Return the difference with a percentile interval; the weights are estimated anew in each draw."""
+    replicates, seed = drawing
+    if rule != "weighted":
+        both = (data.amount for data in pair)
+        return bootstrap.bootstrap_mean_difference(
+            *both, replicates=replicates, seed=seed, conf_level=conf_level
+        )
+    split = len(pair[0].amount)
+
+    def difference(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+        drawn = (counts[:, :split], counts[:, split:])
+        found = [
+            censored_means.weighted_mean_replicates(data.amount, data.is_complete, data.followed, count)
+            for data, count in zip(pair, drawn, strict=True)
+        ]
+        return found[0] - found[1]
+
+    cells = np.repeat([1, 0], [split, len(pair[1].amount)])
+    estimate = float(difference(np.ones((1, len(cells)), dtype=np.intp))[0])
+    draws = bootstrap.bootstrap_draws(difference, cells, replicates=replicates, seed=seed)
+    return bootstrap.percentile_interval(draws, estimate, conf_level=conf_level)
+
+
+def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], unit: str) -> None:
+    """Write the share with none, the median, and the probability of superiority."""
+    for arm, data in arms.items():
+        n, none = len(data.amount), int((data.amount == 0).sum())
+        row = {**keys, "arm": arm, "n": n, "n_missing": data.n_missing, **_note([data], "as_not_employed")}
+        if n:
+            sheet.add("share_zero", estimate=none / n, n_event=none, unit="proportion", **row)
+            sheet.add("median", estimate=np.median(data.amount), unit=unit, **row)
+    for active, reference in sheet.trial.design.comparisons:
+        pair = [arms[active], arms[reference]]
+        row = {
+            **keys,
+            "contrast": contrast_label(active, reference),
+            "unit": "proportion",
+            "method": "brunner_munzel_logit",
+        }
+        row |= {
+            "n": sum(len(data.amount) for data in pair),
+            "n_missing": sum(data.n_missing for data in pair),
+        }
+        with sheet.attempt("probability_of_superiority", **row):
+            found = ranks.probability_of_superiority(
+                pair[0].amount, pair[1].amount, conf_level=sheet.conf_level
+            )
+            said = _note(pair, "as_not_employed") | ({"note": found.note} if found.note else {})
+            sheet.add("probability_of_superiority", **_numbers(found), **row, **said)

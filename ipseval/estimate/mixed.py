@@ -1,0 +1,286 @@
+"""How do the arms differ at each assessment, when a person's answers over time belong together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from ipseval import checks
+from ipseval.endpoints.base import Endpoint
+from ipseval.errors import AnalysisError
+from ipseval.estimate.design_matrix import adjustment
+from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.results import Declaration, Results
+from ipseval.stats.population_average import PopulationAveraged, population_averaged
+from ipseval.stats.random_intercept_logistic import (
+    RandomInterceptLogistic,
+    check_points,
+    random_intercept_logistic,
+)
+from ipseval.stats.tables import chi_square_p_value, normal_quantile
+from ipseval.trial import Trial
+
+DECLARATION = Declaration(
+    name="mixed",
+    outcomes=("binary",),
+    quantities=(
+        "conditional_log_odds_ratio",
+        "conditional_odds_ratio",
+        "arm_by_month_test",
+        "random_intercept_sd",
+        "population_averaged_probability",
+        "population_averaged_difference",
+        "population_averaged_ratio",
+    ),
+    section="mixed",
+    figure="monthly",
+)
+
+AVERAGE = "average"
+SEEN_ONLY = (
+    "missing assessments are left out, which is right if they are missing at random given what was seen"
+)
+
+
+class _Panel(NamedTuple):
+    """The rows that were seen, and how columns are built for anyone in any arm and month."""
+
+    y: NDArray[np.float64]
+    X: NDArray[np.float64]
+    person: NDArray[np.int64]
+    months: tuple[float, ...]
+    covariates: NDArray[np.float64]
+    n_active: int
+
+    def columns(self, person: NDArray[np.int64], month: int, arm: int) -> NDArray[np.float64]:
+        """Return rows for these people as if in one arm (0 = reference) at one month."""
+        n_months = len(self.months)
+        indicator = np.zeros((len(person), n_months * (1 + self.n_active)))
+        indicator[:, month] = 1.0
+        if arm:
+            indicator[:, n_months * arm + month] = 1.0
+        return np.hstack([indicator, self.covariates[person]])
+
+
+def mixed(
+    trial: Trial,
+    endpoint: Endpoint,
+    *,
+    adjust: Iterable[str] | None = None,
+    points: int = 25,
+    conf_level: float = 0.95,
+    name: str = "mixed",
+) -> Results:
+    """Random-intercept logistic regression of a repeated yes or no: log-odds, and probabilities per arm.
+
+    The model has a level per month and arm, the covariates, and an intercept of each person's own,
+    integrated out by adaptive Gauss-Hermite quadrature. Its odds ratios are conditional: they
+    compare a person with themselves in the other arm. The population-averaged probabilities beside
+    them integrate over the intercepts, standardised over everyone randomised; their difference is
+    what a rate difference estimates.
+
+    Parameters
+    ----------
+    trial : Trial
+    endpoint : Endpoint
+        A yes or no at several months, such as ``ips.employed_at(month=[6, 18, 30])``.
+    adjust : iterable of str, optional
+        Covariates and site; by default the strata of the randomisation. Sites are fixed effects.
+    points : int
+        Quadrature points. The answer is checked against more of them, and the row says so if it moves.
+    conf_level : float
+        Two-sided confidence level of all intervals.
+    name : str
+        What the rows are called in the ``analysis`` column.
+
+    Returns
+    -------
+    Results
+        Per month: conditional log-odds ratio and odds ratio, probabilities of both arms, their
+        difference and ratio; the same averaged over the months (term "average"); the standard
+        deviation of the intercepts; a Wald test that the log-odds ratio is the same at every month.
+        Assessments that were not seen are left out and counted in ``n_missing``.
+
+    Raises
+    ------
+    AnalysisError
+        For an endpoint that is not a repeated yes or no, or covariates that are unknown or incomplete.
+
+    References
+    ----------
+    Pinheiro & Bates (1995), JCGS 4:12-35, eq. 7; Zeger, Liang & Albert (1988), Biometrics
+    44:1049-1060, eq. 2.2.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> found = ips.mixed(ips.example("scion"), ips.employed_at(month=[6, 18, 30], source="visits"))
+    >>> row = found.one(quantity="population_averaged_difference", time=30)
+    >>> bool(row.conf_low < row.estimate < row.conf_high)
+    True
+    """
+    if endpoint.kind not in DECLARATION.outcomes or len(endpoint.months) < 2 or endpoint.cumulative:
+        raise AnalysisError(
+            f"{endpoint.key} is not a yes or no at several assessments. "
+            f"Use ips.employed_at(month=[6, 18, 30]), or ips.rates for a single month."
+        )
+    names = tuple(trial.design.strata if adjust is None else adjust)
+    method = f"adaptive_gauss_hermite_{points}"
+    arguments = {"adjust": list(names), "points": points}
+    sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
+    outcome = endpoint.evaluate(trial)
+    panel = _panel(trial, outcome, endpoint.months, names)
+    with sheet.attempt(*DECLARATION.quantities, method=method):
+        fit = random_intercept_logistic(panel.y, panel.X, panel.person, points=points)
+        if not fit.converged:
+            raise AnalysisError(fit.note)
+        row = {"method": method, "note": _note(fit)}
+        _conditional(sheet, outcome, panel, fit, row)
+        _averaged(sheet, outcome, panel, fit, row)
+    return sheet.results()
+
+
+def _panel(trial: Trial, outcome: pd.DataFrame, months: tuple[float, ...], adjust: tuple[str, ...]) -> _Panel:
+    """Return the seen rows, one column per month, per month and active arm, and per covariate."""
+    covariates, _ = adjustment(trial, adjust)
+    active = trial.design.active
+    people = len(trial)
+    empty = _Panel(
+        np.empty(0), np.empty((0, 0)), np.empty(0, dtype=np.int64), months, covariates, len(active)
+    )
+    arm = np.asarray(trial.arm.codes, dtype=np.int64)
+    blocks, answers, who = [], [], []
+    for at, month in enumerate(months):
+        rows = outcome.loc[outcome["month"] == month]
+        known = rows["known"].to_numpy(dtype=bool)
+        for code in range(1 + len(active)):
+            person = np.flatnonzero(known & (arm == code))
+            blocks.append(empty.columns(person, at, code))
+            answers.append(rows["value"].to_numpy(dtype=np.float64, na_value=np.nan)[person])
+            who.append(person)
+    if people == 0 or not sum(map(len, who)):
+        raise AnalysisError(f"No assessment is known at months {months}. Check the visits table.")
+    return empty._replace(y=np.concatenate(answers), X=np.vstack(blocks), person=np.concatenate(who))
+
+
+def _note(fit: RandomInterceptLogistic) -> str:
+    """Return what a reader must know of the fit: its own note, and whether more points would move it."""
+    said = [fit.note] if fit.note else []
+    if not fit.at_boundary:
+        moved = check_points(fit)
+        if moved.largest > 1e-3:
+            said.append(f"{moved.points} quadrature points move an estimate by {moved.largest:.1e}")
+    return "; ".join(said)
+
+
+def _base(outcome: pd.DataFrame, arm: str | None, month: float | None) -> dict[str, int]:
+    """Return people with a known answer, those with yes, and those whose answer is not known."""
+    rows = outcome if month is None else outcome.loc[outcome["month"] == month]
+    rows = rows if arm is None else rows.loc[(rows["arm"] == arm).to_numpy(dtype=bool)]
+    known = rows["known"].to_numpy(dtype=bool)
+    if month is None:  # people, not assessments: someone never seen is missing
+        seen = pd.Series(known).groupby(rows["participant_id"].to_numpy()).any()
+        return {"n": int(seen.sum()), "n_missing": int((~seen).sum())}
+    yes = rows["value"].fillna(False).to_numpy(dtype=bool)
+    return {"n": int(known.sum()), "n_event": int((known & yes).sum()), "n_missing": int((~known).sum())}
+
+
+def _at(month: float) -> dict[str, Any]:
+    return {"time_from": month, "time": month, "time_unit": "months"}
+
+
+def _conditional(
+    sheet: Sheet, outcome: pd.DataFrame, panel: _Panel, fit: RandomInterceptLogistic, row: dict[str, Any]
+) -> None:
+    """Write log-odds ratios per month, the spread of the intercepts, and the test of a common ratio."""
+    n_months = len(panel.months)
+    z = normal_quantile(sheet.conf_level)
+    for code, (active, reference) in enumerate(sheet.trial.design.comparisons, start=1):
+        label = contrast_label(active, reference)
+        at = slice(n_months * code, n_months * (code + 1))
+        ratio, spread = fit.coefficients[at], fit.std_error[at]
+        for month, value, error in zip(panel.months, ratio, spread, strict=True):
+            test = {"statistic": value / error, "p_value": 2 * special.ndtr(-abs(value / error))}
+            base = {**row, **_at(month), **_pair_base(outcome, active, reference, month), "contrast": label}
+            low, high = value - z * error, value + z * error
+            sheet.add(
+                "conditional_log_odds_ratio",
+                estimate=value,
+                std_error=error,
+                conf_low=low,
+                conf_high=high,
+                **test,
+                **base,
+            )
+            limits = {"conf_low": np.exp(low), "conf_high": np.exp(high)}
+            sheet.add("conditional_odds_ratio", estimate=np.exp(value), **limits, **test, **base)
+        steps = np.diff(np.eye(n_months), axis=0)
+        apart = steps @ ratio
+        statistic = float(apart @ np.linalg.solve(steps @ fit.covariance[at, at] @ steps.T, apart))
+        test = {
+            "statistic": statistic,
+            "df": n_months - 1.0,
+            "p_value": chi_square_p_value(np.asarray(statistic), n_months - 1.0),
+        }
+        sheet.add(
+            "arm_by_month_test", contrast=label, **test, **row, **_pair_base(outcome, active, reference, None)
+        )
+    low, high = fit.sd_limits(sheet.conf_level)
+    base = {**row, **_base(outcome, None, None), "conf_low": low, "conf_high": high, "unit": "log odds"}
+    sheet.add("random_intercept_sd", estimate=fit.random_intercept_sd, **base)
+
+
+def _pair_base(outcome: pd.DataFrame, active: str, reference: str, month: float | None) -> dict[str, int]:
+    first, second = (_base(outcome, arm, month) for arm in (active, reference))
+    return {name: first[name] + second[name] for name in first}
+
+
+def _averaged(
+    sheet: Sheet, outcome: pd.DataFrame, panel: _Panel, fit: RandomInterceptLogistic, row: dict[str, Any]
+) -> None:
+    """Write probabilities per arm and month, standardised over everyone randomised, and their contrasts."""
+    design = sheet.trial.design
+    found = _standardised(panel, fit, design.arms, len(sheet.trial))
+    low, high = found.limits(sheet.conf_level)
+    place = {label: at for at, label in enumerate(found.target.tolist())}
+    whens: list[tuple[float | None, str]] = [
+        *((month, f"{month:g}") for month in panel.months),
+        (None, AVERAGE),
+    ]
+    for month, label in whens:
+        when = {"term": AVERAGE} if month is None else _at(month)
+        for arm in design.arms:
+            at = place[f"{arm}|{label}"]
+            numbers = {"estimate": found.probability[at], "std_error": found.std_error[at]}
+            limits = {"conf_low": low[at], "conf_high": high[at], "unit": "proportion"}
+            base = {**row, **when, **_base(outcome, arm, month), "arm": arm}
+            sheet.add("population_averaged_probability", **numbers, **limits, **base)
+        for active, reference in design.comparisons:
+            base = {**row, **when, **_pair_base(outcome, active, reference, month)}
+            base["contrast"] = contrast_label(active, reference)
+            for measure, unit in (("difference", "proportion"), ("ratio", "ratio")):
+                pair = (f"{active}|{label}", f"{reference}|{label}")
+                result = found.compare(*pair, measure=measure, conf_level=sheet.conf_level)
+                fields = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
+                numbers = {field: getattr(result, field) for field in fields}
+                sheet.add(f"population_averaged_{measure}", unit=unit, **numbers, **base)
+    sheet.sidecar["population_averaged_covariance"] = found.covariance
+
+
+def _standardised(
+    panel: _Panel, fit: RandomInterceptLogistic, arms: tuple[str, ...], people: int
+) -> PopulationAveraged:
+    """Return the probabilities of everyone as if in each arm, per month and averaged over the months."""
+    everyone = np.arange(people)
+    rows, target = [], []
+    for code, arm in enumerate(arms):
+        for at, month in enumerate(panel.months):
+            block = panel.columns(everyone, at, code)
+            rows += [block, block]
+            target += [f"{arm}|{month:g}"] * people + [f"{arm}|{AVERAGE}"] * people
+    return population_averaged(fit, np.vstack(rows), target=np.array(target))

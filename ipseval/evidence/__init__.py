@@ -1,0 +1,1 @@
+"""Published results as data, and how a reproduced result stands beside them."""

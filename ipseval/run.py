@@ -1,0 +1,78 @@
+"""Plan + Trial -> Results: every analysis, in the plan's order, by the functions that a notebook calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from ipseval.errors import IpsevalError
+from ipseval.estimate import ESTIMATORS
+from ipseval.plan import Analysis, Plan
+from ipseval.results import Results
+from ipseval.results.provenance import trial_facts, versions
+from ipseval.trial import Trial
+
+
+def execute(plan: Plan, trial: Trial, *, progress: bool = False) -> Results:
+    """Carry out every analysis of a plan.
+
+    An analysis that these data cannot answer becomes one failed row with its reason, and the others
+    go on; ``Results.failures`` lists them.
+
+    Parameters
+    ----------
+    plan : Plan
+    trial : Trial
+    progress : bool
+        Whether to show a progress bar on the terminal.
+
+    Returns
+    -------
+    Results
+        With the fingerprint of the plan and of the data in its provenance.
+    """
+    found = Results.from_rows([], provenance={"trial": trial_facts(trial), "versions": versions()})
+    for analysis in _shown(plan.analyses, progress):
+        found = found + _one(plan, trial, analysis)
+    said: dict[str, Any] = {
+        "title": plan.title,
+        "fingerprint": plan.fingerprint,
+        "registration": plan.registration,
+    }
+    said["displays"] = [{"name": d.name, "figure": d.figure, "analysis": d.analysis} for d in plan.displays]
+    said["estimands"] = {analysis.name: dict(analysis.estimand) for analysis in plan.analyses}
+    return replace(found, provenance={**found.provenance, "plan": said})
+
+
+def _shown(analyses: tuple[Analysis, ...], progress: bool) -> Iterable[Analysis]:
+    if not progress:
+        return analyses
+    from tqdm import tqdm
+
+    bar: Iterable[Analysis] = tqdm(analyses, desc="analyses", unit="analysis", leave=False)
+    return bar
+
+
+def _one(plan: Plan, trial: Trial, analysis: Analysis) -> Results:
+    """Return the results of one analysis, or one failed row that says why there are none."""
+    estimator = ESTIMATORS[analysis.estimator]
+    asked = (trial, plan.endpoints[analysis.endpoint]) if analysis.endpoint else (trial,)
+    try:
+        return estimator.function(*asked, name=analysis.name, **analysis.arguments)
+    except IpsevalError as refusal:
+        declaration = estimator.declaration
+        row = {
+            "analysis": analysis.name,
+            "endpoint": plan.endpoints[analysis.endpoint].key if analysis.endpoint else "",
+            "quantity": declaration.quantities[0],
+            "status": "failed",
+            "note": str(refusal),
+        }
+        record = {
+            "estimator": declaration.name,
+            "section": declaration.section,
+            "figure": "",
+            "arguments": {},
+        }
+        return Results.from_rows([row], records={analysis.name: record})
