@@ -115,7 +115,7 @@ def cox(
     --------
     >>> fit = cox([3, 5, 7, 9, 11, 13], [1, 1, 1, 1, 1, 0], [1, 0, 1, 1, 0, 0])
     >>> fit.coef.round(4).tolist(), fit.converged
-    ([1.2177], True)
+    ([1.3945], True)
     """
     checks.one_of(ties, TIES, "ties")
     time = durations(duration)
