@@ -1,0 +1,113 @@
+"""Read delimited text: the encoding is checked, the separator sniffed, ragged rows are refused."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from typing import NoReturn
+
+from ipseval.checks import named_list
+from ipseval.loading.mapping import TableSource
+from ipseval.loading.messages import refuse
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+def read_records(source: TableSource) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the records of a delimited file, each cell as written.
+
+    Raises
+    ------
+    DataError
+        For another encoding (with the line and the likely one), an ambiguous separator, an open
+        quote, or records that are longer or shorter than the header.
+    """
+    text = _decode(source)
+    if not text.strip():
+        refuse(source.name, "empty_file", f"The file {source.file.name!r} is empty.", "Export it again.")
+    separator = source.separator or _sniff(source, text)
+    try:
+        header, *records = _split(text, separator)
+    except csv.Error as error:
+        message = f"The file {source.file.name!r} is not well-formed text ({error})."
+        refuse(source.name, "unreadable_file", message, "Look for a quotation mark that is not closed.")
+    ragged = [row for row, record in enumerate(records, start=1) if len(record) != len(header)]
+    if ragged:
+        refuse(
+            source.name,
+            "ragged_rows",
+            f"{len(ragged)} of {len(records)} rows do not have the {len(header)} fields of the header "
+            f"(rows {named_list(map(str, ragged))}), read with a {SEPARATORS.get(separator, 'space')}.",
+            "Put fields that hold the separator in quotes, or state the separator in trial.toml.",
+        )
+    return header, records
+
+
+def _split(text: str, separator: str) -> list[list[str]]:
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    return [record for record in lines if any(cell.strip() for cell in record)]
+
+
+def _sniff(source: TableSource, text: str) -> str:
+    """Return the one separator that splits header and records into the same number of fields."""
+    splits = {}
+    for separator in SEPARATORS:
+        try:
+            records = _split(text, separator)
+        except csv.Error:
+            continue
+        if len(records[0]) > 1:
+            splits[separator] = {len(record) for record in records}
+    even = [separator for separator, widths in splits.items() if len(widths) == 1]
+    plausible = even or list(splits)
+    if len(plausible) > 1:
+        listed = " and ".join(SEPARATORS[separator] for separator in plausible)
+        message = f"The separator of {source.file.name!r} is ambiguous: {listed} are all possible."
+        refuse(
+            source.name,
+            "ambiguous_separator",
+            message,
+            f'Write separator = ";" under [tables.{source.name}], say.',
+        )
+    return plausible[0] if plausible else ","
+
+
+def _decode(source: TableSource) -> str:
+    """Return the text of a file in the encoding stated; refuse it where another one is likely."""
+    content = source.file.read_bytes()
+    encoding = codecs.lookup(source.encoding).name
+    likely = _likely_encoding(content)
+    if encoding != "utf-8" and likely == "utf-8" and not encoding.startswith("utf-16"):
+        start = next(place for place, byte in enumerate(content) if byte > 127)
+        _refuse_encoding(source, content, start, likely)
+    try:
+        text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        _refuse_encoding(source, content, error.start, likely)
+    if "\0" in text:
+        _refuse_encoding(source, content, content.find(b"\0"), likely)
+    return text
+
+
+def _likely_encoding(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in content:
+        return "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+    if content.isascii():
+        return "ascii"
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"
+
+
+def _refuse_encoding(source: TableSource, content: bytes, start: int, likely: str) -> NoReturn:
+    line = content[:start].count(b"\n") + 1
+    message = f"Line {line} of {source.file.name!r} is not {source.encoding}; it is likely {likely}."
+    remedy = f'Write encoding = "{likely}" under [tables.{source.name}], or save the file as UTF-8.'
+    refuse(source.name, "wrong_encoding", message, remedy)

@@ -1,0 +1,370 @@
+"""Read ``trial.toml``: what was randomised, and which source columns and codes mean what."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ipseval import schema
+from ipseval.errors import Problem
+from ipseval.loading.messages import did_you_mean, refuse
+from ipseval.loading.section import Section
+from ipseval.months import MONTH_RULES
+from ipseval.trial import MISSING_RULES, Design, Variable
+
+DATE_NOTATIONS = ("iso", "day-first", "month-first")
+VARIABLE_KINDS = ("number", "category", "boolean", "date")
+YES, NO = ("yes", "true", "1"), ("no", "false", "0")
+
+Codes = Mapping[str, str]  # source code -> canonical code
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A covariate or score that the trial declares, and where it is found."""
+
+    variable: Variable
+    column: str = ""
+    missing: tuple[str, ...] = ()
+
+    def as_column(self) -> schema.Column:
+        """The declared variable as a column of the data dictionary."""
+        variable = self.variable
+        return schema.Column(
+            variable.name, _KINDS[variable.kind], variable.label, variable.unit, codes=tuple(variable.labels)
+        )
+
+
+_CALENDAR_MONTHS = Problem(
+    "notice",
+    "trial.toml",
+    "design.month",
+    "calendar_months",
+    "Months are January, February, ..., the same dates for everyone.",
+    'For months since each person\'s randomisation write month = "anniversary".',
+)
+
+_KINDS: dict[str, schema.Kind] = {
+    "number": "number",
+    "category": "category",
+    "boolean": "boolean",
+    "date": "date",
+}
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Where one table comes from: the file, how it is written, and what its columns and codes mean.
+
+    ``columns`` maps canonical to source names, ``codes`` for each canonical column the source codes
+    to canonical ones. An empty ``separator`` is sniffed.
+    """
+
+    name: str
+    file: Path
+    sheet: str = ""
+    separator: str = ""
+    decimal: str = "."
+    encoding: str = "utf-8"
+    dates: str = "iso"
+    missing: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, Codes] = field(default_factory=dict)
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+
+    @property
+    def dictionary(self) -> tuple[schema.Column, ...]:
+        """The columns this table may have: those of the dictionary, then those declared."""
+        declared = tuple(item.as_column() for item in self.declared.values())
+        return schema.table(self.name).columns + declared
+
+
+@dataclass(frozen=True)
+class TrialMapping:
+    """The whole of ``trial.toml``, checked."""
+
+    path: Path
+    name: str
+    title: str
+    simulated: bool
+    registration: str
+    design: Design
+    sources: tuple[TableSource, ...]
+    covariates: Mapping[str, Declared]
+    scores: Mapping[str, Declared]
+    quarantine: frozenset[str]
+
+
+def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping | None, list[Problem]]:
+    """Read and check ``trial.toml``; ``rules`` are the names that quarantine may use.
+
+    Returns
+    -------
+    mapping : TrialMapping or None
+        None when the arms or the files are not known, so that nothing can be read.
+    problems : list of Problem
+        Every mistake in the file.
+    """
+    problems: list[Problem] = []
+    top = Section(_read_toml(path), "", problems)
+    study, rule_section = top.section("study"), top.section("rules")
+    arm_labels = top.section("arm_labels")
+    design = _design(top.section("design"), arm_labels, currency=study.text("currency"))
+    covariates = _declared(top.section("covariates"), "participants")
+    scores = _declared(top.section("scores"), "visits")
+    declared = {"participants": covariates, "visits": scores}
+    sources = _sources(top, path.parent, declared, design.arms if design else ())
+    quarantine = rule_section.texts("quarantine")
+    for rule in quarantine:
+        if rule not in rules:
+            remedy = did_you_mean(rule, sorted(rules))
+            rule_section.complain("quarantine", "unknown_rule", f"{rule!r} is not a rule about rows.", remedy)
+    name = study.text("name") or path.parent.resolve().name
+    title, registration, simulated = study.text("title"), study.text("registration"), study.flag("simulated")
+    for section in (study, rule_section, top):
+        section.close()
+    if design is None or not any(source.name == "participants" for source in sources):
+        return None, problems
+    _check_strata(design, covariates, problems)
+    mapping = TrialMapping(
+        path, name, title, simulated, registration, design, sources, covariates, scores, frozenset(quarantine)
+    )
+    return mapping, problems
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        refuse("trial.toml", "wrong_encoding", f"Line {line} is not UTF-8.", "Save trial.toml as UTF-8.")
+    except tomllib.TOMLDecodeError as error:
+        refuse("trial.toml", "not_toml", f"This is not valid TOML: {error}.", "Mend that line.")
+
+
+def _design(section: Section, labels: Section, *, currency: str) -> Design | None:
+    """Return the design, or None when the arms or the planned follow-up are not known."""
+    arms, reference = section.texts("arms"), section.text("reference")
+    follow_up = section.whole("follow_up_months")
+    tolerance = section.whole("tolerance_days")
+    competitive = section.texts("competitive") or ("competitive",)
+    for kind in competitive:
+        if kind not in schema.JOB_KINDS:
+            remedy = did_you_mean(kind, schema.JOB_KINDS)
+            section.complain("competitive", "unknown_option", f"{kind!r} is not a kind of job.", remedy)
+    missing_outcomes = section.text("missing_outcomes", options=MISSING_RULES)
+    month = section.text("month", "anniversary", MONTH_RULES)
+    if month == "calendar":
+        section.problems.append(_CALENDAR_MONTHS)
+    allocation = _of_arms(section.section("allocation"), arms)
+    freeze = section.section("freeze_dates")
+    months = section.texts("assessment_months")
+    design: dict[str, Any] = {
+        "strata": section.texts("strata"),
+        "randomisation": section.text("randomisation"),
+        "data_cut": section.day("data_cut"),
+        "freeze_dates": {key: day for key in freeze.keys if (day := freeze.day(key))},
+        "allocation": {arm: share for arm in allocation.keys if (share := allocation.number(arm))},
+        "assessment_months": tuple(int(month) for month in months if month.isdecimal()),
+    }
+    if len(design["assessment_months"]) < len(months):
+        section.complain("assessment_months", "wrong_type", "Not every month is a whole number.")
+    arm_labels = _of_arms(labels, arms)
+    design["arm_labels"] = {arm: text for arm in arm_labels.keys if (text := arm_labels.text(arm))}
+    section.close()
+    if not _arms_are_known(section, arms, reference) or follow_up is None:
+        if follow_up is None:
+            section.complain(
+                "follow_up_months",
+                "follow_up_not_stated",
+                "The planned follow-up is not stated.",
+                "Write follow_up_months = 30, say.",
+            )
+        return None
+    ordered = (reference, *(arm for arm in arms if arm != reference))
+    return Design(
+        ordered,
+        follow_up_months=follow_up,
+        tolerance_days=14 if tolerance is None else tolerance,
+        month=month,
+        competitive=competitive,
+        missing_outcomes=missing_outcomes,
+        currency=currency,
+        **design,
+    )
+
+
+def _arms_are_known(section: Section, arms: tuple[str, ...], reference: str) -> bool:
+    if len(set(arms)) < 2 or len(set(arms)) < len(arms):
+        section.complain(
+            "arms",
+            "arms_not_declared",
+            f"{len(set(arms))} different arms are declared in a list of {len(arms)}; two or more are needed.",
+            'Write arms = ["IPS", "usual"], each once.',
+        )
+        return False
+    if not reference:
+        options = " or ".join(f'reference = "{arm}"' for arm in arms)
+        section.complain(
+            "reference",
+            "reference_not_named",
+            "The reference arm (the control) is not named, and it is never guessed.",
+            f"Write {options}.",
+        )
+        return False
+    if reference not in arms:
+        section.complain(
+            "reference",
+            "reference_not_named",
+            f"The reference arm {reference!r} is not among the arms.",
+            did_you_mean(reference, arms),
+        )
+        return False
+    return True
+
+
+def _of_arms(section: Section, arms: tuple[str, ...]) -> Section:
+    """Return the section after checking that every key of it is an arm."""
+    for key in section.keys:
+        if arms and key not in arms:
+            section.complain(key, "undeclared_arm", f"{key!r} is not an arm.", did_you_mean(key, arms))
+    return section
+
+
+def _declared(section: Section, table: str) -> dict[str, Declared]:
+    taken = schema.table(table).names
+    declared = {}
+    for name in section.keys:
+        item = section.section(name)
+        labels = item.section("labels")
+        variable = Variable(
+            name,
+            item.text("type", "category", VARIABLE_KINDS),
+            label=item.text("label"),
+            unit=item.text("unit"),
+            labels={code: labels.text(code) for code in labels.keys},
+            higher_is=item.text("higher_is", options=("better", "worse")),
+        )
+        if "type" not in item:
+            options = ", ".join(VARIABLE_KINDS)
+            item.complain("type", "type_not_stated", "The type is not stated.", f"Choose one of {options}.")
+        if name in taken:
+            item.complain("", "name_taken", f"{name!r} is a column of {table} already.", "Rename it.")
+        declared[name] = Declared(variable, item.text("column"), item.texts("missing"))
+        item.close()
+    return declared
+
+
+def _sources(
+    top: Section, folder: Path, declared: Mapping[str, dict[str, Declared]], arms: tuple[str, ...]
+) -> tuple[TableSource, ...]:
+    files, tables = top.section("files"), top.section("tables")
+    defaults = _written(files, {})
+    files.close()
+    sources = []
+    for name in tables.keys:
+        section = tables.section(name)
+        if name not in schema.TABLE_NAMES:
+            section.complain(
+                "", "unknown_table", f"{name!r} is not a table.", did_you_mean(name, schema.TABLE_NAMES)
+            )
+            continue
+        source = TableSource(
+            name,
+            folder / section.text("file"),
+            sheet=section.text("sheet"),
+            missing=section.texts("missing"),
+            columns=_columns(section.section("columns")),
+            declared=declared.get(name, {}),
+            **_written(section, defaults),
+        )
+        sources.append(_with_codes(source, section.section("columns"), section.section("codes"), arms))
+        if not section.text("file"):
+            section.complain("file", "file_not_named", "No file is named.", f'Write file = "{name}.csv".')
+            sources.pop()
+        section.close()
+    if "participants" not in tables:
+        tables.complain(
+            "participants",
+            "no_participants",
+            "The table of participants is not mapped; nothing can be loaded without it.",
+            'Add [tables.participants] with file = "participants.csv".',
+        )
+    return tuple(sources)
+
+
+def _written(section: Section, defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return how a file is written: separator, decimal mark, encoding and notation of dates."""
+    encoding = section.text("encoding", defaults.get("encoding", "utf-8"))
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        section.complain(
+            "encoding", "unknown_option", f"{encoding!r} is not an encoding.", "Try utf-8 or cp1252."
+        )
+        encoding = "utf-8"
+    return {
+        "separator": section.text("separator", defaults.get("separator", ""), (",", ";", "\t", "|", " ")),
+        "decimal": section.text("decimal", defaults.get("decimal", "."), (".", ",")),
+        "encoding": encoding,
+        "dates": section.text("dates", defaults.get("dates", "iso"), DATE_NOTATIONS),
+    }
+
+
+def _columns(section: Section) -> dict[str, str]:
+    return {key: section.text(key) for key in section.keys}
+
+
+def _with_codes(source: TableSource, columns: Section, codes: Section, arms: tuple[str, ...]) -> TableSource:
+    """Return ``source`` with its codes, after checking the names of columns and codes."""
+    known = {column.name: column for column in source.dictionary}
+    for section in (columns, codes):
+        for key in section.keys:
+            if key not in known:
+                remedy = did_you_mean(key, tuple(known))
+                section.complain(key, "unknown_column", f"{source.name} has no column {key!r}.", remedy)
+    found = {key: _codes_of(codes.section(key), known[key], arms) for key in codes.keys if key in known}
+    return replace(source, codes=found)
+
+
+def _codes_of(section: Section, column: schema.Column, arms: tuple[str, ...]) -> Codes:
+    """Return source code -> canonical code of one column."""
+    allowed = arms if column.name == "arm" else column.codes
+    if column.kind == "boolean":
+        allowed = ("yes", "no", "true", "false")
+    elif column.kind != "category":
+        section.complain("", "codes_not_for_kind", f"A column of {column.kind}s has no codes to map.")
+    canonical_of: dict[str, str] = {}
+    for canonical in section.keys:
+        if allowed and canonical not in allowed:
+            remedy = did_you_mean(canonical, allowed)
+            section.complain(canonical, "undeclared_code", f"{canonical!r} is not a code here.", remedy)
+        for code in section.texts(canonical):
+            if canonical_of.setdefault(code, canonical) != canonical:
+                section.complain(
+                    canonical,
+                    "code_mapped_twice",
+                    f"The source code {code!r} is mapped to two codes.",
+                    "Choose.",
+                )
+    return canonical_of
+
+
+def _check_strata(design: Design, covariates: Mapping[str, Declared], problems: list[Problem]) -> None:
+    known = (*schema.table("participants").names, *covariates)
+    section = Section({}, "design", problems)
+    for name in design.strata:
+        if name not in known:
+            section.complain(
+                "strata", "unknown_column", f"The stratum {name!r} is no column.", did_you_mean(name, known)
+            )
+
+
+def toml_key(name: str) -> str:
+    """Return a name as a TOML key, in quotes where TOML asks for them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'

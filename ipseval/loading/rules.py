@@ -1,0 +1,126 @@
+"""Check tables against one another, and set rows aside where, and only where, the mapping says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+
+from ipseval.errors import Problem
+from ipseval.loading import person_rules, record_rules
+from ipseval.loading.messages import found
+from ipseval.loading.tables import Tables
+
+Rule = Callable[[Tables], list[Problem]]
+
+#: In order: people first, so that the records of a person set aside are judged as such.
+_PERSON_RULES: tuple[Rule, ...] = (
+    person_rules.one_row_each,
+    person_rules.followed_from_randomisation,
+)
+_RECORD_RULES: tuple[Rule, ...] = (
+    person_rules.each_arm_has_people,
+    person_rules.completed_in_full,
+    person_rules.inside_the_data_cut,
+    person_rules.sites_and_end_reasons,
+    record_rules.person_was_randomised,
+    record_rules.one_row_per_key,
+    record_rules.periods_in_order,
+    record_rules.jobs_and_follow_up,
+    record_rules.hours_known,
+    record_rules.somebody_worked,
+    record_rules.visits_took_place,
+    record_rules.visits_planned,
+    record_rules.sites_known,
+)
+
+#: The rules about single rows, whose rows ``[rules] quarantine`` may set aside.
+ROW_RULES = frozenset(
+    {
+        "date_notation",
+        "date_out_of_range",
+        "date_serial_number",
+        "decimal_mark",
+        "duplicate_key",
+        "duplicate_person",
+        "duplicate_rows",
+        "ends_before_start",
+        "followed_until_before_randomised",
+        "fractional_id",
+        "impossible_date",
+        "job_after_death",
+        "missing_value",
+        "not_a_date",
+        "not_a_month",
+        "not_a_number",
+        "not_a_whole_number",
+        "not_yes_or_no",
+        "out_of_range",
+        "person_in_two_arms",
+        "space_in_id",
+        "time_of_day",
+        "undeclared_code",
+        "undeclared_missing_code",
+        "unknown_person",
+        "unknown_site",
+        "visit_after_death",
+        "visit_without_date",
+    }
+)
+
+
+def check(
+    tables: Tables, cell_problems: Iterable[Problem], quarantine: Collection[str]
+) -> tuple[Tables, list[Problem]]:
+    """Return the tables without the rows set aside, and every problem.
+
+    Parameters
+    ----------
+    cell_problems : what reading the cells found
+        Their rows are set aside before any rule looks at the tables.
+    quarantine : rule names
+        Rows that break these are set aside and counted; all other errors stay errors. The records of
+        a person set aside go too, counted per table.
+    """
+    randomised = tables.people["participant_id"]
+    tables, problems = _set_aside(tables, cell_problems, quarantine)
+    for rule in _PERSON_RULES:
+        tables, more = _set_aside(tables, rule(tables), quarantine)
+        problems += more
+    gone = set(randomised.dropna()) - set(tables.people["participant_id"].dropna())
+    tables, more = _follow_their_person(tables, gone)
+    problems += more
+    for rule in _RECORD_RULES:
+        tables, more = _set_aside(tables, rule(tables), quarantine)
+        problems += more
+    return tables, problems
+
+
+def _set_aside(
+    tables: Tables, problems: Iterable[Problem], quarantine: Collection[str]
+) -> tuple[Tables, list[Problem]]:
+    judged = []
+    for problem in problems:
+        if problem.rule in quarantine and problem.rows:
+            still_there = tables.frames[problem.table].index.intersection(list(problem.rows))
+            tables = tables.without(problem.table, tuple(still_there))
+            problem = replace(problem, severity="set aside", remedy="")
+        judged.append(problem)
+    return tables, judged
+
+
+def _follow_their_person(tables: Tables, gone: Collection[str]) -> tuple[Tables, list[Problem]]:
+    """Set aside the records of the persons set aside."""
+    problems = []
+    for name, frame in tables.records.items():
+        for problem in found(
+            frame,
+            frame["participant_id"].isin(list(gone)),
+            table=name,
+            column="participant_id",
+            rule="person_set_aside",
+            severity="set aside",
+            message="{n} of {total} rows are of a person who is set aside.",
+        ):
+            problems.append(problem)
+            tables = tables.without(name, problem.rows)
+    return tables, problems
