@@ -189,9 +189,7 @@ def sufficient_cells(
     row_frequency = frequency[group]
     kind = _identical_rows(X)
     n_kinds = int(kind.max()) + 1
-    first = np.zeros(n_kinds, dtype=np.int64)
-    first[kind[::-1]] = np.arange(kind.size)[::-1]
-    kinds_X = X[first]
+    kinds_X = X[_first_places(kind, n_kinds)]
     kinds_y = _totals(kind, row_frequency * y)
 
     # Rows of one group with the same covariates are one binomial row; the order of visits is irrelevant.
@@ -207,7 +205,6 @@ def sufficient_cells(
         cell = _identical_groups(slot_kind, slot_trials, slot_group, start, successes)
     kept = np.unique(cell)
     is_kept = np.isin(slot_group, kept)
-    log_choose = gammaln(trials + 1.0) - gammaln(y + 1.0) - gammaln(trials - y + 1.0)
     return Cells(
         blocks=_blocks(
             kinds_X[slot_kind[is_kept]],
@@ -217,7 +214,7 @@ def sufficient_cells(
             _totals(cell, frequency)[kept],
         ),
         score=kinds_X.T @ kinds_y,
-        constant=float(row_frequency @ log_choose),
+        constant=_log_choose(y, trials, row_frequency),
         distinct=BinomialRows(kinds_y, _totals(kind, row_frequency * trials), kinds_X),
         n_observations=int(row_frequency.sum()),
         n_groups=int(frequency.sum()),
@@ -225,6 +222,13 @@ def sufficient_cells(
         largest_group=float(group_trials.max()),
         n_mixed_groups=int(frequency[(successes > 0) & (successes < group_trials)].sum()),
     )
+
+
+def _log_choose(y: Floats, trials: Floats, frequency: Floats) -> float:
+    """Sum the logs of the binomial coefficients, which are 0 for single trials."""
+    many = trials > 1.0
+    y, trials, frequency = y[many], trials[many], frequency[many]
+    return float(frequency @ (gammaln(trials + 1.0) - gammaln(y + 1.0) - gammaln(trials - y + 1.0)))
 
 
 def _totals(code: Integers, values: Floats) -> Floats:
@@ -262,8 +266,8 @@ def _identical_rows(X: Floats) -> Integers:
     hashed = np.zeros(X.shape[0], dtype=np.uint64)
     for column in bits.T:
         hashed = _mixed(np.bitwise_xor(hashed, column))
-    _, first, kind = np.unique(hashed, return_index=True, return_inverse=True)
-    if np.array_equal(X[first][kind], X):
+    distinct, kind = np.unique(hashed, return_inverse=True)
+    if np.array_equal(X[_first_places(kind, distinct.size)][kind], X):
         return kind.astype(np.int64)
     return np.unique(X, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
@@ -279,8 +283,8 @@ def _identical_groups(
     row_bits, total_bits = trials.view(np.uint64), successes.view(np.uint64)
     code = _mixed(np.bitwise_xor(_mixed(kind.astype(np.uint64)), row_bits))
     hashed = _mixed(np.bitwise_xor(np.add.reduceat(code, start), total_bits))
-    _, first, position = np.unique(hashed, return_index=True, return_inverse=True)
-    same_as = first[position]
+    distinct, position = np.unique(hashed, return_inverse=True)
+    same_as = _first_places(position, distinct.size)[position]
     size = np.diff(np.r_[start, group.size])
     everyone = np.arange(start.size)
     if not (np.array_equal(size, size[same_as]) and np.array_equal(successes, successes[same_as])):
@@ -288,6 +292,13 @@ def _identical_groups(
     twin = np.arange(group.size) + (start[same_as] - start)[group]
     is_equal = np.array_equal(kind, kind[twin]) and np.array_equal(trials, trials[twin])
     return same_as if is_equal else everyone
+
+
+def _first_places(code: Integers, n_codes: int) -> Integers:
+    """Return where each code occurs first (writing backwards, the first place is written last)."""
+    first = np.zeros(n_codes, dtype=np.int64)
+    first[code[::-1]] = np.arange(code.size)[::-1]
+    return first
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

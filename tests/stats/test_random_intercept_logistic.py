@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 from pytest import approx
 
 from ipseval.errors import AnalysisError
-from ipseval.stats.binomial_logistic import binomial_logistic
 from ipseval.stats.random_intercept_logistic import check_points, random_intercept_logistic
 from tests import reference_cases
 from tests.stats.clustered_examples import alpha, cbpp, ohio, small_trial
