@@ -104,7 +104,9 @@ def test_risk_ratios_agree_with_r(counts, level, table, method):
 def test_odds_ratios_agree_with_r(counts, level, table, method):
     got, r = odds_ratio(*counts, method=method, conf_level=level), table["odds_ratio"]
     estimate = {"haldane": "haldane_estimate", "conditional_exact": "conditional_mle"}.get(method, "estimate")
-    log_se = r["log_se"] if method != "haldane" else got.log_std_error
+    x1, n1, x0, n0 = counts
+    haldane_se = np.sqrt(sum(1 / (cell + 0.5) for cell in (x1, n1 - x1, x0, n0 - x0)))
+    log_se = haldane_se if method == "haldane" else r["log_se"]
     assert_ratio_agrees(got, r[estimate], log_se, r[ODDS_RATIOS[method]])
 
 
@@ -309,6 +311,34 @@ def test_ten_thousand_tables_take_about_a_second(function, options):
     function(x[0], n[0], x[1], n[1], **options)
     # Measured below 0.6 s for the slowest; the room is for a busy machine.
     assert time.perf_counter() - start < 5
+
+
+# --- a known truth: coverage by enumeration of every pair of counts ------------------------------------
+
+
+@pytest.mark.parametrize(("p1", "p0"), [(0.44, 0.25), (0.10, 0.05), (0.50, 0.50)])
+@pytest.mark.parametrize(
+    ("function", "method", "least", "most"),
+    [
+        (risk_difference, "newcombe", 0.94, 0.98),
+        (risk_difference, "miettinen_nurminen", 0.94, 0.97),
+        (risk_ratio, "miettinen_nurminen", 0.94, 0.98),
+        (odds_ratio, "miettinen_nurminen", 0.94, 0.98),
+        (odds_ratio, "conditional_exact", 0.95, 1.00),
+        (odds_ratio, "mid_p", 0.94, 0.99),
+    ],
+)
+def test_coverage_of_ninety_five_per_cent_limits(function, method, least, most, p1, p0):
+    n1, n0 = 70, 80
+    x1, x0 = np.arange(n1 + 1)[:, None], np.arange(n0 + 1)
+    truth = {
+        risk_difference: p1 - p0,
+        risk_ratio: p1 / p0,
+        odds_ratio: p1 / (1 - p1) / (p0 / (1 - p0)),
+    }[function]
+    low, high = limits(function(x1, n1, x0, n0, method=method))
+    probability = stats.binom.pmf(x1, n1, p1) * stats.binom.pmf(x0, n0, p0)
+    assert least <= probability[(low <= truth) & (truth <= high)].sum() <= most
 
 
 # --- the number needed to treat, and refusals --------------------------------------------------------
