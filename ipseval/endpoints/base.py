@@ -1,8 +1,9 @@
 """What an endpoint is: a definition, an outcome per participant, and a way to explain one person.
 
 ``evaluate`` returns the outcome frame that every estimator reads: one row per participant and month
-(of assessment, or horizon), participants in the order of ``trial.participants``, months ascending.
-Nobody is left out; an outcome that is not known is missing and says why.
+(of assessment, or horizon). Months ascend, and the rows of one month are the participants in the
+order of ``trial.participants``. Nobody is left out; an outcome that is not known is missing and
+says why.
 
 ==================  ============================================================================
 column              content
@@ -13,10 +14,14 @@ column              content
 ``value``           by kind. binary: boolean, missing = unknown. time: whole days (Int64).
                     amount and score: float. state: category
 ``known``           bool; whether ``value`` is what happened, by the endpoint's own rules
-``reason``          why it is not known ("withdrawn", "not assessed", ...), else empty
-``event``           time only: "censored", "event" or "died"
+``reason``          why it is not known ("withdrawn", "not assessed", ...), else empty; "died" where
+                    a monthly status is known to be "not working" because of death
+``event``           time only: category "censored", "event" or "died"
 ``observed_until``  amount only: last study day that the amount covers (Int64)
-``is_complete``     amount only: whether it covers the whole window; the dead are complete as accrued
+``is_complete``     amount only: whether it covers the whole window; the dead are complete as
+                    accrued. What accrued by ``observed_until`` stands in ``value`` either way
+``at_end``          ``employed_at`` from jobs only: whether the status is that of the last day
+                    followed, which a completer reached within tolerance of the day asked for
 ==================  ============================================================================
 """
 
@@ -25,6 +30,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -42,12 +48,25 @@ CENSORED, EVENT, DIED = "censored", "event", "died"
 
 def months_of(months: float | Iterable[float], name: str) -> tuple[float, ...]:
     """Return one month or several as an ascending tuple; refuse none, repeats and negative months."""
-    listed = (months,) if isinstance(months, int | float) else tuple(months)
-    ordered = tuple(sorted(float(month) for month in listed))
+    try:
+        ordered = tuple(np.sort(np.atleast_1d(np.asarray(months, dtype=np.float64)), axis=None).tolist())
+    except (TypeError, ValueError):
+        ordered = ()
     if not ordered or ordered[0] < 0 or len(set(ordered)) < len(ordered) or not np.isfinite(ordered).all():
         raise AnalysisError(
             f"{name}={months!r} is not a month, or several different months, of 0 or more. "
             f"Write {name}=30 or {name}=[18, 24, 30]."
+        )
+    return ordered
+
+
+def whole_months_of(months: float | Iterable[float], name: str, *, lowest: int = 0) -> tuple[float, ...]:
+    """Return months as ``months_of`` does; refuse fractions and those below ``lowest``."""
+    ordered = months_of(months, name)
+    if ordered[0] < lowest or any(month != int(month) for month in ordered):
+        raise AnalysisError(
+            f"{name}={months!r} is not a whole month of {lowest} or more, or several. "
+            f"Write {name}=18 or {name}=[6, 18, 30]."
         )
     return ordered
 
@@ -77,8 +96,13 @@ class Endpoint(ABC):
         return self.name
 
     @property
+    def words_key(self) -> str:
+        """Where the catalogue of words has this endpoint's ``label`` and ``definition``."""
+        return f"endpoint.{self.name}"
+
+    @property
     def parameters(self) -> dict[str, Any]:
-        """The fields as plain values, for a plan, a saved result or a definition."""
+        """The arguments of the function that makes it, as plain values for a plan or a saved result."""
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
@@ -90,6 +114,7 @@ class Endpoint(ABC):
         """Return what a saved result keeps of the endpoint, enough to write its definition."""
         return {
             "name": self.name,
+            "words": self.words_key,
             "kind": self.kind,
             "unit": design.currency if self.unit == "currency" else self.unit,
             "cumulative": self.cumulative,
@@ -110,15 +135,25 @@ class Endpoint(ABC):
 
 def definition(described: Mapping[str, Any], lang: str = "en") -> str:
     """Return the definition of an endpoint from what ``Endpoint.describe`` kept."""
-    months = [
-        words.number(month, lang, digits=0 if month == int(month) else 1) for month in described["months"]
-    ]
-    fields_ = {name: value for name, value in described["parameters"].items() if not isinstance(value, list)}
-    return words.text(
-        f"endpoint.{described['name']}.definition",
-        lang,
-        **{**fields_, "months": joined(months, lang)},
-    )
+    return words.text(f"{described['words']}.definition", lang, **_in_words(described["parameters"], lang))
+
+
+def label(described: Mapping[str, Any], lang: str = "en") -> str:
+    """Return the short name of an endpoint from what ``Endpoint.describe`` kept."""
+    return words.text(f"{described['words']}.label", lang, **_in_words(described["parameters"], lang))
+
+
+def _in_words(parameters: Mapping[str, Any], lang: str) -> dict[str, str]:
+    """Return each parameter as it stands in a sentence: "18, 24 and 30"."""
+    lists = {name: value if isinstance(value, list) else [value] for name, value in parameters.items()}
+    return {name: joined([_written(item, lang) for item in items], lang) for name, items in lists.items()}
+
+
+def _written(value: Any, lang: str) -> str:
+    if isinstance(value, str):
+        return value
+    decimals = -int(Decimal(repr(float(value))).normalize().as_tuple().exponent)
+    return words.number(value, lang, digits=max(decimals, 0))
 
 
 def joined(items: list[str], lang: str) -> str:
@@ -149,6 +184,36 @@ def outcome_frame(
         **more,
     }
     return pd.DataFrame(frame)
+
+
+def amount_frame(
+    trial: Trial,
+    month: float,
+    value: NDArray[np.float64],
+    is_complete: NDArray[np.bool_],
+    observed_until: NDArray[np.int64],
+    reason: NDArray[Any],
+) -> pd.DataFrame:
+    """Return the rows of one month of an amount: known where it is complete and could be formed."""
+    return outcome_frame(
+        trial,
+        month,
+        value,
+        known=is_complete & ~np.isnan(value),
+        reason=reason,
+        observed_until=pd.array(observed_until, dtype="Int64"),
+        is_complete=is_complete,
+    )
+
+
+def stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of several months as one outcome frame."""
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def yes_no(yes: NDArray[np.bool_], known: NDArray[np.bool_]) -> pd.arrays.BooleanArray:
+    """Return a boolean column, missing where not known."""
+    return pd.arrays.BooleanArray(yes & known, ~known)
 
 
 def why_unknown(

@@ -1,0 +1,370 @@
+"""Amounts of competitive work within a number of months: days, hours, earnings, jobs, tenure.
+
+The window is [0, h(k) - 1], of which [0, F] was seen. An amount is complete if the person was followed
+to h(k), or died: what the dead accrued is all there will be. For everyone else the amount so far is
+kept with the day it reaches, and is never passed off as complete.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ipseval import checks, spells
+from ipseval.endpoints import explain, registers
+from ipseval.endpoints.base import (
+    Endpoint,
+    Kind,
+    amount_frame,
+    months_of,
+    stacked,
+    whole_months_of,
+    why_unknown,
+)
+from ipseval.endpoints.ever import HOURS_NOT_RECORDED
+from ipseval.endpoints.spell_rows import (
+    competitive_jobs,
+    followed_part,
+    hours_column,
+    new_jobs,
+    wage_column,
+)
+from ipseval.endpoints.study_days import is_settled
+from ipseval.spells import Spells
+from ipseval.spells.intervals import Floats
+from ipseval.trial import Trial
+
+SOURCES = ("jobs", "months")
+NO_JOB = "no job"
+
+
+@dataclass(frozen=True)
+class Amount(Endpoint):
+    """A total over the competitive spells inside the window."""
+
+    kind: ClassVar[Kind] = "amount"
+    #: Why a total cannot be formed although the spells are known.
+    not_recorded: ClassVar[str] = ""
+
+    by: tuple[float, ...]
+
+    @property
+    def months(self) -> tuple[float, ...]:
+        """The horizons."""
+        return self.by
+
+    @abstractmethod
+    def total(self, jobs: Spells) -> Floats:
+        """Return each person's amount over spells already cut to the window; nan where unknown."""
+
+    def evaluate(self, trial: Trial) -> pd.DataFrame:
+        """Return one row per participant and horizon; see ``ipseval.endpoints.base``."""
+        jobs, followed = competitive_jobs(trial), trial.followed_days
+        frames = []
+        for month in self.by:
+            cut = trial.design.horizon_day(month)
+            value = self.total(followed_part(trial, jobs, cut - 1))
+            is_complete = is_settled(trial, cut)
+            reason = np.where(np.isnan(value), self.not_recorded, why_unknown(trial, is_complete))
+            until = np.minimum(followed, cut - 1)
+            frames.append(amount_frame(trial, month, value, is_complete, until, reason))
+        return stacked(frames)
+
+    def explain(self, trial: Trial, person: str) -> str:
+        """Return one person's way from spells to value."""
+        records = explain.job_lines(trial, person, trial.design.competitive, only_new=False)
+        return explain.explanation(self, trial, person, records, explain.cut_lines(trial, person, self.by))
+
+
+@dataclass(frozen=True)
+class SourcedAmount(Amount):
+    """A total from job spells or from the months of a register."""
+
+    #: The column of ``months`` that holds it.
+    column: ClassVar[str]
+
+    source: str
+
+    @property
+    def key(self) -> str:
+        """The name with the source."""
+        return f"{self.name}_{self.source}"
+
+    @property
+    def words_key(self) -> str:
+        """A text for each source."""
+        return f"endpoint.{self.name}.{self.source}"
+
+    def evaluate(self, trial: Trial) -> pd.DataFrame:
+        """Return one row per participant and horizon; see ``ipseval.endpoints.base``."""
+        if self.source == "jobs":
+            return super().evaluate(trial)
+        return registers.totals(trial, registers.panel(trial, self.column, self.by[-1]), self.by)
+
+    def explain(self, trial: Trial, person: str) -> str:
+        """Return one person's way from records to value."""
+        if self.source == "jobs":
+            return super().explain(trial, person)
+        return explain.explanation(self, trial, person, explain.register_lines(trial, person, self.column))
+
+
+@dataclass(frozen=True)
+class DaysWorked(SourcedAmount):
+    """See ``days_worked``."""
+
+    name: ClassVar[str] = "days_worked"
+    unit: ClassVar[str] = "days"
+    column: ClassVar[str] = "days_worked"
+
+    def total(self, jobs: Spells) -> Floats:
+        """Return days with at least one job."""
+        return spells.days_covered(jobs).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class WeeksWorked(Amount):
+    """See ``weeks_worked``."""
+
+    name: ClassVar[str] = "weeks_worked"
+    unit: ClassVar[str] = "weeks"
+
+    def total(self, jobs: Spells) -> Floats:
+        """Return days with at least one job, over 7."""
+        return spells.days_covered(jobs) / 7
+
+
+@dataclass(frozen=True)
+class HoursWorked(SourcedAmount):
+    """See ``hours_worked``."""
+
+    name: ClassVar[str] = "hours_worked"
+    unit: ClassVar[str] = "hours"
+    column: ClassVar[str] = "hours_worked"
+    not_recorded: ClassVar[str] = HOURS_NOT_RECORDED
+
+    def total(self, jobs: Spells) -> Floats:
+        """Return days x hours per week / 7, over all spells."""
+        hours_column(jobs)
+        return spells.hours(jobs)
+
+
+@dataclass(frozen=True)
+class Earnings(SourcedAmount):
+    """See ``earnings``."""
+
+    name: ClassVar[str] = "earnings"
+    unit: ClassVar[str] = "currency"
+    column: ClassVar[str] = "earnings"
+    not_recorded: ClassVar[str] = "hours or wage not recorded"
+
+    def total(self, jobs: Spells) -> Floats:
+        """Return hours x wage per hour, over all spells."""
+        hours_column(jobs), wage_column(jobs)
+        return spells.earnings(jobs)
+
+
+@dataclass(frozen=True)
+class JobsHeld(Amount):
+    """See ``jobs_held``."""
+
+    name: ClassVar[str] = "jobs_held"
+    unit: ClassVar[str] = "jobs"
+
+    def total(self, jobs: Spells) -> Floats:
+        """Return the number of spells."""
+        return spells.n_spells(jobs).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class LongestJob(Amount):
+    """See ``longest_job``."""
+
+    name: ClassVar[str] = "longest_job"
+    unit: ClassVar[str] = "days"
+
+    def total(self, jobs: Spells) -> Floats:
+        """Return the days of the longest spell."""
+        return spells.longest_spell(jobs).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class JobTenure(Endpoint):
+    """See ``job_tenure``."""
+
+    name: ClassVar[str] = "job_tenure"
+    kind: ClassVar[Kind] = "amount"
+    unit: ClassVar[str] = "days"
+
+    by: tuple[float, ...]
+
+    @property
+    def months(self) -> tuple[float, ...]:
+        """The horizons."""
+        return self.by
+
+    def evaluate(self, trial: Trial) -> pd.DataFrame:
+        """Return one row per participant and horizon; see ``ipseval.endpoints.base``."""
+        start, end = _first_job(new_jobs(trial, competitive_jobs(trial)))
+        followed = trial.followed_days
+        frames = []
+        for month in self.by:
+            cut = trial.design.horizon_day(month)
+            until = np.minimum(followed, cut - 1)
+            has_job = start < cut
+            value = np.where(has_job, np.minimum(end, until) - start + 1, np.nan)
+            is_settled_by = is_settled(trial, cut)
+            is_complete = is_settled_by | (has_job & (end < until))
+            workless = is_settled_by & ~has_job
+            reason = np.where(workless, NO_JOB, why_unknown(trial, is_complete))
+            frames.append(amount_frame(trial, month, value, is_complete, until, reason))
+        return stacked(frames)
+
+    def explain(self, trial: Trial, person: str) -> str:
+        """Return one person's way from spells to value."""
+        records = explain.job_lines(trial, person, trial.design.competitive, only_new=True)
+        return explain.explanation(self, trial, person, records, explain.cut_lines(trial, person, self.by))
+
+
+def _first_job(jobs: Spells) -> tuple[Floats, Floats]:
+    """Return first and last day of each person's first spell, the longest of those that begin together."""
+    start, end = np.full(jobs.n_persons, np.inf), np.full(jobs.n_persons, -np.inf)
+    np.minimum.at(start, jobs.person, jobs.start)
+    first = jobs.start == start[jobs.person]
+    np.maximum.at(end, jobs.person[first], jobs.end[first])
+    return start, end
+
+
+def days_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> DaysWorked:
+    """Days with at least one competitive job under way, within ``by`` months of randomisation.
+
+    Parameters
+    ----------
+    by : number, or several
+        Horizons k in months. From jobs the window is [0, h(k) - 1]; see ``ever_employed`` for h(k).
+    source : {"jobs", "months"}
+        Job spells, or the column ``days_worked`` of the months of a register, as ``earnings`` says.
+
+    Notes
+    -----
+    A day in two jobs counts once. A job under way at randomisation counts from day 0. Complete for
+    people followed to h(k) and, as accrued, for the dead; for others ``value`` is the total by
+    ``observed_until`` = F, ``is_complete`` and ``known`` are False.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.days_worked(by=30)
+    DaysWorked(by=(30.0,), source='jobs')
+    """
+    return DaysWorked(_by(by, source), source)
+
+
+def weeks_worked(by: float | Iterable[float] = 30) -> WeeksWorked:
+    """Weeks of competitive work: ``days_worked`` from jobs, over 7.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.weeks_worked(by=[18, 30]).unit
+    'weeks'
+    """
+    return WeeksWorked(months_of(by, "by"))
+
+
+def hours_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> HoursWorked:
+    """Hours of competitive work within ``by`` months: days x ``hours_per_week`` / 7, over all jobs.
+
+    Two jobs at the same time both count. A job in the window whose hours were not recorded makes
+    the total unknown (missing, reason "hours not recorded"), never smaller. Otherwise as
+    ``days_worked``; ``source="months"`` takes the column ``hours_worked``.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.hours_worked(by=30, source="months").key
+    'hours_worked_months'
+    """
+    return HoursWorked(_by(by, source), source)
+
+
+def earnings(by: float | Iterable[float] = 30, source: str = "jobs") -> Earnings:
+    """Gross earnings from competitive work within ``by`` months, in the trial's currency.
+
+    Parameters
+    ----------
+    by : number, or several
+        Horizons in months; whole ones for ``source="months"``.
+    source : {"jobs", "months"}
+        From jobs: hours x ``wage_per_hour``, over all jobs, with the window and the rules of
+        ``days_worked``; unknown hours or wages make the total missing. From months: the sum of the
+        column ``earnings`` over calendar months 1 to ``by`` after the month of randomisation, over
+        every register that records it, see ``ipseval.endpoints.registers``.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.earnings(by=30).key
+    'earnings_jobs'
+    """
+    return Earnings(_by(by, source), source)
+
+
+def jobs_held(by: float | Iterable[float] = 30) -> JobsHeld:
+    """Number of competitive jobs with at least one day within ``by`` months.
+
+    A job under way at randomisation is one of them. Rules as for ``days_worked``.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.jobs_held(by=30).unit
+    'jobs'
+    """
+    return JobsHeld(months_of(by, "by"))
+
+
+def longest_job(by: float | Iterable[float] = 30) -> LongestJob:
+    """Days of the longest competitive job within ``by`` months, 0 without one.
+
+    One job, not an episode: jobs that follow on one another are not joined. Only its days inside
+    the window count, also of a job under way at randomisation. Rules as for ``days_worked``.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.longest_job(by=30).unit
+    'days'
+    """
+    return LongestJob(months_of(by, "by"))
+
+
+def job_tenure(by: float | Iterable[float] = 30) -> JobTenure:
+    """Days in the first new competitive job, within ``by`` months: workers only.
+
+    Not a randomised comparison: who has a job differs between arms. Someone without a job has no
+    tenure: the value is missing with the reason "no job", never 0.
+
+    Notes
+    -----
+    The first new job is that of ``ever_employed``; of several that began on that day, the one that
+    lasted longest. Its days from its first to its last are counted up to h(k) - 1 and F. It is
+    complete for those followed to h(k), the dead, and those whose job ended before the last day
+    seen; a job that reaches the last day followed may have gone on.
+
+    Examples
+    --------
+    >>> from ipseval import endpoints
+    >>> endpoints.job_tenure(by=30).unit
+    'days'
+    """
+    return JobTenure(months_of(by, "by"))
+
+
+def _by(by: float | Iterable[float], source: str) -> tuple[float, ...]:
+    checks.one_of(source, SOURCES, "source")
+    return months_of(by, "by") if source == "jobs" else whole_months_of(by, "by", lowest=1)
