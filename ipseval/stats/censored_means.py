@@ -173,6 +173,53 @@ def partitioned_mean_amount(
     return _estimate(amounts, ends, complete, followed, conf_level)
 
 
+def weighted_mean_replicates(
+    amount: ArrayLike, is_complete: ArrayLike, followed_days: ArrayLike, counts: NDArray[np.integer]
+) -> Floats:
+    """Return `weighted_mean_amount` of each bootstrap replicate, its censoring curve estimated anew.
+
+    Parameters
+    ----------
+    amount, is_complete, followed_days
+        As in `weighted_mean_amount`, shape (n,).
+    counts : array of int, shape (replicates, n)
+        How often each person is drawn, from `ipseval.stats.bootstrap.count_weights`.
+
+    Returns
+    -------
+    array of float, shape (replicates,)
+        NaN where a replicate's longest record is censored, so that its mean is not identified.
+
+    Notes
+    -----
+    People are put in order of their last day, those who complete before those who are censored on it.
+    Kaplan-Meier factors of tied people multiply to the factor of the tie, so one person a step is exact.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ipseval.stats.censored_means import weighted_mean_replicates
+    >>> once = np.ones((1, 4), dtype=int)
+    >>> weighted_mean_replicates([10, 20, 5, 60], [True, True, False, True], [90, 30, 60, 90], once).tolist()
+    [31.25]
+    """
+    followed, complete = _checked(is_complete, followed_days)
+    amounts = checks.float_array(amount, "amount")
+    checks.same_length(amount=amounts, followed_days=followed)
+    order = np.lexsort((~complete, followed))
+    drawn, ends_complete = counts[:, order].astype(np.float64), complete[order]
+    remaining = np.cumsum(drawn[:, ::-1], axis=1)[:, ::-1]
+    leaving = np.where(ends_complete, 0.0, drawn)
+    stays = 1.0 - np.divide(leaving, remaining, out=np.zeros_like(drawn), where=remaining > 0)
+    followed_to = np.cumprod(stays, axis=1)  # unchanged at a complete person, who leaves by no censoring
+    carries = ends_complete & (drawn > 0)
+    weights = np.divide(drawn, followed_to, out=np.zeros_like(drawn), where=carries)
+    last = followed[order]
+    ends = np.where(drawn > 0, last, -np.inf).max(axis=1)
+    identified = np.where(carries, last, -np.inf).max(axis=1) == ends
+    return np.where(identified, (weights @ amounts[order]) / drawn.sum(axis=1), np.nan)
+
+
 def censored_mean_difference(
     active: CensoredMean, reference: CensoredMean, *, conf_level: float = 0.95
 ) -> MeanDifference:
