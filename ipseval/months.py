@@ -232,7 +232,7 @@ def month_ticks(
 
     The arguments are those of ``month_edges``.
     """
-    day_0 = randomised_on.astype(np.int64)
+    day_0 = randomised_on.view(np.int64)
     first_month = _first_month(randomised_on, first_month)
     edges = month_edges(n_months, rule, randomised_on=randomised_on.max(), first_month=first_month)[0]
     if rule == "anniversary":

@@ -1,29 +1,28 @@
-"""Monthly employment rates per arm from millions of spells, without a person-month panel.
-
-Each person's months at work are the bits of a word: overlapping spells merge by OR, months that
-were not observed fall away by AND, and each arm's rates are a histogram of the words.
-"""
+"""Monthly employment rates per arm from millions of spells, without a person-month panel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
-from ipseval.months import Dates, MonthTicks, date_array, month_ticks
+from ipseval.months import Dates, date_array
+from ipseval.spells import month_bits
 from ipseval.spells.intervals import Days, check_order, check_persons
+from ipseval.spells.month_bits import MonthBits, Words
 
-Words = NDArray[np.uint64]
+_Part = TypeVar("_Part")
 
-_MONTHS_PER_WORD = 64
-# Spells taken at a time: the temporaries of a block stay in the processor's cache.
-_BLOCK = 1 << 15
+# Rows taken at a time: what is made of a block on the way stays in the processor's cache.
+_BLOCK = 1 << 16
 _STILL_GOING = np.datetime64("9999-12-31", "D")
-_FOOT_OF_EACH_BYTE = np.uint64(0x0101010101010101)
 
 
 @dataclass(frozen=True)
@@ -106,100 +105,91 @@ def monthly_rates(
     >>> rates.n_employed.tolist(), rates.n_observed.tolist()
     ([[2, 1, 0]], [[2, 2, 1]])
     """
-    arm = _arm_codes(arm)
     day_0 = date_array(randomised_on, "randomised_on")
     until = date_array(observed_until, "observed_until")
+    arm = _arm_codes(arm)
+    n_arms = int(arm.max()) + 1
     n_persons = checks.same_length(arm=arm, randomised_on=day_0, observed_until=until)
-    ticks = month_ticks(n_months, rule, day_0, first_month)
-    from_bits, to_bits = _bit_tables(ticks.month, n_months)
-    worked = np.zeros((len(from_bits), n_persons), dtype=np.uint64)
-    observed = _observed_bits(ticks, from_bits, to_bits, day_0, until)
-    for who, start, end in _blocks(person, started_on, ended_on, counted, n_persons):
-        origin = ticks.person_ticks.take(who) - 1
-        start, end = ticks.date_ticks(start) - origin, ticks.date_ticks(end) - origin
-        runs = np.flatnonzero(np.append(True, who[1:] != who[:-1]))
-        for word, begun, not_over in zip(worked, from_bits, to_bits, strict=True):
-            bits = begun.take(start, mode="clip") & not_over.take(end, mode="clip")
-            np.bitwise_or.at(word, who[runs], np.bitwise_or.reduceat(bits, runs))
-    worked &= observed
-    return MonthlyRates(_counts(worked, arm, n_months), _counts(observed, arm, n_months))
+    spells = _DatedSpells.checked(person, started_on, ended_on, counted, n_persons)
+    bits = MonthBits.of(n_months, rule, day_0, first_month)
+    worked = [np.zeros(n_persons, dtype=np.uint64) for _ in bits.onward]
+
+    def months_worked(rows: slice) -> tuple[NDArray[np.integer], list[Words]]:
+        who, start, end = spells.part(rows)
+        return month_bits.merged(who, bits.touched(who, start, end))
+
+    def people_counted(rows: slice) -> Days:
+        observed = bits.observed(rows, day_0[rows], until[rows])
+        employed = [mine[rows] & seen for mine, seen in zip(worked, observed, strict=True)]
+        both = (employed, observed)
+        return np.array([month_bits.counts(words, arm[rows], n_arms, n_months) for words in both])
+
+    for who, words in _by_blocks(months_worked, len(spells.person)):
+        for mine, more in zip(worked, words, strict=True):
+            np.bitwise_or.at(mine, who, more)
+    n_employed, n_observed = np.sum(list(_by_blocks(people_counted, n_persons)), axis=0)
+    return MonthlyRates(n_employed, n_observed)
 
 
-def _arm_codes(arm: ArrayLike) -> NDArray[np.intp]:
+def _by_blocks(work: Callable[[slice], _Part], n_rows: int) -> Iterator[_Part]:
+    """Yield ``work`` on each block of rows, in order; several blocks are worked on at a time."""
+    blocks = [slice(at, at + _BLOCK) for at in range(0, n_rows, _BLOCK)]
+    if len(blocks) < 2:
+        yield from map(work, blocks)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(work, blocks)
+
+
+def _arm_codes(arm: ArrayLike) -> NDArray[np.integer]:
     codes = np.asarray(arm)
     if codes.dtype.kind not in "iu" or codes.size == 0 or codes.min() < 0:
         raise AnalysisError("arm holds values other than codes 0, 1, ... Number the arms, reference first.")
-    return codes.astype(np.intp, copy=False)
+    return codes
 
 
-def _bit_tables(month: Days, n_months: int) -> tuple[Words, Words]:
-    """Return, by difference in ticks + 1, the months from that one on, and those up to it.
+@dataclass(frozen=True)
+class _DatedSpells:
+    """Spells as they were passed in; looked at, and refused, block by block."""
 
-    Entry 0 stands for every day before the first month, the last entry for every day after the
-    last. The months that a spell touches are one entry of each table, by AND.
-    """
-    month = np.concatenate(([-1], month, [n_months]))
-    bit = np.arange(n_months)
-    return _packed(bit >= month[:, None]), _packed(bit <= month[:, None])
+    person: NDArray[np.integer]
+    started_on: Dates
+    ended_on: Dates
+    counted: NDArray[np.bool_] | None
+    n_persons: int
 
+    @classmethod
+    def checked(
+        cls,
+        person: ArrayLike,
+        started_on: ArrayLike,
+        ended_on: ArrayLike,
+        counted: ArrayLike | None,
+        n_persons: int,
+    ) -> _DatedSpells:
+        who = np.asarray(person)
+        start = date_array(started_on, "started_on", allow_missing=True)
+        end = date_array(ended_on, "ended_on", allow_missing=True)
+        keep = None if counted is None else checks.boolean_array(counted, "counted")
+        checks.same_length(person=who, started_on=start, ended_on=end, counted=who if keep is None else keep)
+        return cls(who, start, end, keep, n_persons)
 
-def _packed(flags: NDArray[np.bool_]) -> Words:
-    """Return rows of months as words, shape (words, rows); bit ``k`` of word ``w`` is month 64 w + k."""
-    weights = np.uint64(1) << np.arange(_MONTHS_PER_WORD, dtype=np.uint64)
-    pieces = range(0, flags.shape[1], _MONTHS_PER_WORD)
-    words = [flags[:, at : at + _MONTHS_PER_WORD] for at in pieces]
-    return np.array([word @ weights[: word.shape[1]] for word in words])
+    def part(self, rows: slice) -> tuple[NDArray[np.integer], Days, Days]:
+        """Return person, start and end (days since 1970) of the spells that count among ``rows``."""
+        who, start, end = self.person[rows], self.started_on[rows], self.ended_on[rows]
+        if self.counted is not None:
+            kept = np.flatnonzero(self.counted[rows])
+            who, start, end = who.take(kept), start.take(kept), end.take(kept)
+        missing = np.isnat(end)
+        if missing.any():
+            end = np.where(missing, _STILL_GOING, end)
+        # A comparison with a missing start is false too.
+        if len(who) and not (who.min() >= 0 and who.max() < self.n_persons and (start <= end).all()):
+            self._refuse()
+        return who, start.view(np.int64), end.view(np.int64)
 
-
-def _observed_bits(ticks: MonthTicks, from_bits: Words, to_bits: Words, day_0: Dates, until: Dates) -> Words:
-    """Return each person's observed months: later than that of day -1, earlier than that of F + 1."""
-    origin = ticks.person_ticks - 1
-    before = ticks.date_ticks(day_0.astype(np.int64) - 1) - origin
-    after = ticks.date_ticks(until.astype(np.int64) + 1) - origin
-    tables = zip(from_bits, to_bits, strict=True)
-    return np.array(
-        [~(late.take(after, mode="clip") | early.take(before, mode="clip")) for late, early in tables]
-    )
-
-
-def _blocks(
-    person: ArrayLike, started_on: ArrayLike, ended_on: ArrayLike, counted: ArrayLike | None, n_persons: int
-) -> Iterator[tuple[NDArray[np.intp], Days, Days]]:
-    """Yield the spells that count, some at a time: person, and start and end in days since 1970."""
-    who = np.asarray(person)
-    start = date_array(started_on, "started_on")
-    end = date_array(ended_on, "ended_on", allow_missing=True)
-    n_spells = checks.same_length(person=who, started_on=start, ended_on=end)
-    keep = None if counted is None else checks.boolean_array(counted, "counted")
-    if keep is not None:
-        checks.same_length(person=who, counted=keep)
-    check_persons(who, n_persons)
-    check_order(start, end)
-    for at in range(0, n_spells, _BLOCK):
-        block = slice(at, at + _BLOCK)
-        rows = np.arange(at, min(at + _BLOCK, n_spells)) if keep is None else at + np.flatnonzero(keep[block])
-        if len(rows):
-            ended = end.take(rows)
-            ended = np.where(np.isnat(ended), _STILL_GOING, ended)
-            yield who.take(rows), start.take(rows).view(np.int64), ended.view(np.int64)
-
-
-def _counts(words: Words, arm: NDArray[np.intp], n_months: int) -> Days:
-    """Return the number of people per arm and month whose bit is set."""
-    arms = range(int(arm.max()) + 1)
-    counts = [[_bit_counts(word[arm == code]) for word in words] for code in arms]
-    return np.array(counts).reshape(len(arms), -1)[:, :n_months]
-
-
-def _bit_counts(words: Words) -> Days:
-    """Return how many of the words have each of the 64 bits set.
-
-    Every eighth bit is moved to the foot of its byte, and 255 words are added as one: each byte then
-    counts up to 255 without spilling into the next.
-    """
-    groups = np.arange(0, len(words), 255)
-    counts = np.zeros((8, 8), dtype=np.int64)
-    for bit in range(8) if len(words) else ():
-        bytewise = np.add.reduceat((words >> np.uint64(bit)) & _FOOT_OF_EACH_BYTE, groups)
-        counts[:, bit] = bytewise.astype("<u8").view(np.uint8).reshape(-1, 8).sum(axis=0)
-    return counts.ravel()
+    def _refuse(self) -> None:
+        """Say what is wrong, counted over all spells."""
+        check_persons(self.person, self.n_persons)
+        date_array(self.started_on, "started_on")
+        check_order(self.started_on, self.ended_on)
