@@ -72,7 +72,7 @@ def table(measured: Mapping[str, Measured], ours: str) -> list[str]:
     """Return lines of Markdown: one engine per row, beside ours; no ratio where the answers differ."""
     mine = measured[ours]
     lines = [
-        "| engine | seconds, median (range) | / ours | CPU seconds | / ours | extra MB | / ours | same answer |",
+        "| engine | median seconds (range) | / ours | CPU seconds | / ours | MB | / ours | same answer |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for engine, each in measured.items():
