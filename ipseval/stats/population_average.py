@@ -157,8 +157,20 @@ def population_averaged(
 
     References
     ----------
-    Zeger, Liang & Albert (1988), Biometrics 44:1049-1060, eq. 2.2.
+    Zeger, Liang & Albert (1988), Biometrics 44:1049-1060.
     Trefethen & Weideman (2014), SIAM Review 56:385-458.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ipseval.stats.random_intercept_logistic import random_intercept_logistic
+    >>> person, arm = np.repeat(np.arange(8), 3), np.repeat([0, 1], 12)
+    >>> employed = [0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 1, 1]
+    >>> fit = random_intercept_logistic(employed, np.c_[np.ones(24), arm], person)
+    >>> average = population_averaged(fit, [[1, 0], [1, 1]])
+    >>> difference = average.compare(1, 0)
+    >>> print(f"{difference.estimate:.3f} (SE {difference.std_error:.3f})")
+    0.408 (SE 0.234)
     """
     require_estimates(fit)
     rows = checks.float_array(X, "X")
@@ -170,8 +182,8 @@ def population_averaged(
     labels = np.arange(len(rows)) if target is None else np.asarray(target)
     share = np.ones(len(rows)) if weights is None else checks.float_array(weights, "weights")
     checks.same_length(X=rows, target=labels, weights=share)
-    checks.not_negative(share, "weights")
-
+    if n_negative := int((share < 0.0).sum()):
+        raise AnalysisError(f"weights are negative for {n_negative} of {share.size} rows. Pass 0 or more.")
     names, position = np.unique(labels, return_inverse=True)
     total = np.bincount(position, share)
     if (total <= 0.0).any():

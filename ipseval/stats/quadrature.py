@@ -5,7 +5,7 @@ For each cell the integrand exp(h(b)), with
     h(b) = b sum(y) - sum(m log(1 + exp(x'beta + b))) - b^2 / (2 sd^2),
 
 is summed at K nodes placed around its own mode and scaled by its own curvature (Liu & Pierce 1994;
-Pinheiro & Bates 1995, eq. 7). The nodes move with the parameters. The gradient and Hessian below are
+Pinheiro & Bates 1995, section 2.4). The nodes move with the parameters. The gradient and Hessian below are
 those of the K-point sum itself, moving nodes included, so that Newton's method finds its exact maximum for
 every K; K = 1 is the Laplace approximation. Parameters are theta = (beta, log sd) throughout.
 """

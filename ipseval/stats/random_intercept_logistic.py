@@ -61,6 +61,8 @@ class RandomInterceptLogistic:
         The likelihood is largest at sd = 0: the fit is ordinary logistic regression.
     note : str
         Why an estimate is missing, or what a reader must know; empty if neither.
+    cells : Cells
+        What the likelihood needs of the data, kept for `check_points`.
     """
 
     coefficients: Floats
@@ -162,7 +164,7 @@ def random_intercept_logistic(
 
     References
     ----------
-    Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35, eq. 7.
+    Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35, section 2.4.
     Liu & Pierce (1994), Biometrika 81:624-629.
 
     Examples

@@ -140,6 +140,8 @@ def test_refusals():
         population_averaged(fit, data.X[:, :3])
     with pytest.raises(AnalysisError, match="weights sum to 0 for 1 of 2 targets"):
         population_averaged(fit, data.X[:2], weights=[0, 1])
+    with pytest.raises(AnalysisError, match="weights are negative for 1 of 2 rows"):
+        population_averaged(fit, data.X[:2], weights=[-1, 1])
     with pytest.raises(AnalysisError, match=r"'IPS' is not a target \(found: 0, 1\)"):
         population_averaged(fit, data.X[:2]).compare("IPS", 0)
     with pytest.raises(AnalysisError, match="measure='risk'"):
