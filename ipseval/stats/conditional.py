@@ -7,7 +7,7 @@ ratios, so that a limit of 1e6 is as exact as a limit of 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,23 @@ def sum_over_strata(t: Tables, log_tilt: float) -> Conditional:
     observed = (t.x1 - lowest).sum(keepdims=True)
     return _relative(
         log_weight[None, :], observed, last.sum(keepdims=True), np.array([first]), np.array([final])
+    )
+
+
+def stacked(rows: Sequence[Conditional]) -> Conditional:
+    """One distribution per row, from several of different length."""
+    size = max((c.log_weight.shape[1] for c in rows), default=1)
+    log_weight = np.full((len(rows), size), -np.inf)
+    for row, c in enumerate(rows):
+        log_weight[row, : c.log_weight.shape[1]] = c.log_weight[0]
+    first_step = np.array([c.step[0, 0] for c in rows])
+    return Conditional(
+        log_weight,
+        first_step[:, None] + np.arange(size),
+        np.array([c.at_start[0] for c in rows], dtype=np.bool_),
+        np.array([c.at_end[0] for c in rows], dtype=np.bool_),
+        np.array([c.first_rise[0] for c in rows]),
+        np.array([c.last_rise[0] for c in rows]),
     )
 
 

@@ -26,7 +26,7 @@ from ipseval.stats.tables import (
     two_arm_tables,
 )
 
-_MOST_REWEIGHTINGS = 100  # the weights settle within ten
+_MOST_REWEIGHTINGS = 100  # the weights settle within twenty
 
 
 def informative_strata(
@@ -206,17 +206,15 @@ def stratified_odds_ratio(
     mantel_haenszel = _mantel_haenszel_odds_ratio(t, z)
     if method == "mantel_haenszel":
         return mantel_haenszel
-    estimate, low, high = (np.empty(t.x1.shape[:-1]) for _ in range(3))
-    for row in np.ndindex(t.x1.shape[:-1]):
-        c = conditional_distribution(Tables(*(part[row] for part in t)))
-        estimate[row] = conditional.maximum_likelihood(c)[0]
-        low[row], high[row] = np.ravel(conditional.limits(c, conf_level, mid_p=method == "mid_p"))
+    c = conditional_distributions(t)
+    estimate, shape = conditional.maximum_likelihood(c), t.x1.shape[:-1]
+    low, high = conditional.limits(c, conf_level, mid_p=method == "mid_p")
     known = t.known.any(axis=-1)
     return Ratio(
-        known_only(known, estimate),
+        known_only(known, estimate.reshape(shape)),
         mantel_haenszel.log_std_error,
-        known_only(known, low),
-        known_only(known, high),
+        known_only(known, low.reshape(shape)),
+        known_only(known, high.reshape(shape)),
     )
 
 
@@ -236,12 +234,19 @@ def mantel_haenszel_weights(t: Tables) -> FloatArray:
     return t.n1 * t.n0 / np.maximum(t.n1 + t.n0, 1)
 
 
-def conditional_distribution(t: Tables) -> conditional.Conditional:
-    """Conditional distribution of one stratified table, convolved near its own odds ratio."""
+def conditional_distributions(t: Tables) -> conditional.Conditional:
+    """Conditional distribution of each stratified table, convolved near its own odds ratio."""
     r, s = _cross_products(t)
-    concordant, discordant = float(r.sum()), float(s.sum())
-    between = concordant > 0 and discordant > 0
-    return conditional.sum_over_strata(t, float(np.log(concordant / discordant)) if between else 0.0)
+    concordant, discordant = _sum(r), _sum(s)
+    between = (concordant > 0) & (discordant > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tilt = np.where(between, np.log(concordant) - np.log(discordant), 0.0)
+    return conditional.stacked(
+        [
+            conditional.sum_over_strata(Tables(*(part[row] for part in t)), float(tilt[row]))
+            for row in np.ndindex(tilt.shape)
+        ]
+    )
 
 
 def inverse_variance_parts(t: Tables) -> tuple[FloatArray, FloatArray]:
@@ -383,7 +388,7 @@ def _miettinen_nurminen_weights(rate1: FloatArray, rate0: FloatArray, t: Tables)
         new = np.where(np.isfinite(new).all(axis=-1, keepdims=True), new, start)
         new = new / new.sum(axis=-1, keepdims=True)
         change, weight = np.abs(new - weight).max(initial=0.0), new
-        if change < 1e-15:
+        if change < 1e-13:
             break
     return weight
 

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 from ipseval import checks
 from ipseval.stats import conditional, score_limits
 from ipseval.stats.stratified_proportions import (
-    conditional_distribution,
+    conditional_distributions,
     informative_strata,
     inverse_variance_parts,
     stratified_odds_ratio,
     stratified_tables,
 )
-from ipseval.stats.tables import ChiSquare, FloatArray, Tables, chi_square_p_value, known_only
+from ipseval.stats.tables import ChiSquare, FloatArray, chi_square_p_value, known_only
 
 
 def cochran_mantel_haenszel_test(
@@ -91,11 +91,8 @@ def exact_conditional_test(
     """
     checks.one_of(alternative, ("two_sided", "greater", "less"), "alternative")
     t = stratified_tables(x1, n1, x0, n0)
-    p_value = np.empty(t.x1.shape[:-1])
-    for row in np.ndindex(p_value.shape):
-        c = conditional_distribution(Tables(*(part[row] for part in t)))
-        p_value[row] = conditional.p_value(c, alternative, mid_p=mid_p)[0]
-    return known_only(t.known.any(axis=-1), p_value)
+    p_value = conditional.p_value(conditional_distributions(t), alternative, mid_p=mid_p)
+    return known_only(t.known.any(axis=-1), p_value.reshape(t.x1.shape[:-1]))
 
 
 def homogeneity_of_odds_ratios(

@@ -299,6 +299,11 @@ def test_many_tables_equal_one_at_a_time(function, options):
         assert one == approx(many[:, i], rel=1e-9, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.parametrize(("function", "options"), CALLS)
+def test_no_tables_give_no_results(function, options):
+    assert np.array(function(*np.empty((4, 0, 3)), **options)).size == 0
+
+
 # --- edges and refusals ------------------------------------------------------------------------------
 
 
