@@ -147,7 +147,7 @@ def mean_difference(
     if note := _why_undefined(y1, y0):
         std_error = df = math.nan
     elif method == "welch":
-        std_error, df = welch_satterthwaite(_variance(y1) / n1, _variance(y0) / n0, n1 - 1, n0 - 1)
+        std_error, df = welch_satterthwaite(y1.var(ddof=1) / n1, y0.var(ddof=1) / n0, n1 - 1, n0 - 1)
     else:
         std_error = _pooled_sd(y1, y0) * math.sqrt(1 / n1 + 1 / n0)
         df = float(n1 + n0 - 2)
@@ -268,13 +268,8 @@ def amounts(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _variance(y: NDArray[np.float64]) -> float:
-    # Rounding in the mean of equal decimals would leave a variance of 1e-34 that passes for information.
-    return float(y.var(ddof=1)) if np.ptp(y) > 0 else 0.0
-
-
 def _pooled_sd(y1: NDArray[np.float64], y0: NDArray[np.float64]) -> float:
-    squares = (y1.size - 1) * _variance(y1) + (y0.size - 1) * _variance(y0)
+    squares = y1.size * y1.var() + y0.size * y0.var()
     return math.sqrt(squares / (y1.size + y0.size - 2))
 
 
@@ -282,4 +277,5 @@ def _why_undefined(*arms: NDArray[np.float64]) -> str:
     """Return why no standard error exists, or nothing."""
     if min(y.size for y in arms) < 2:
         return TOO_FEW
+    # Not the variance: rounding in the mean of equal decimals leaves 1e-34, which would pass for information.
     return NO_SPREAD if all(np.ptp(y) == 0 for y in arms) else ""

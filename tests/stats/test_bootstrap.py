@@ -119,6 +119,15 @@ def test_acceleration_of_a_mean_is_its_skewness():
     assert acceleration(-left_out, np.zeros(y.size)) == approx(-expected, rel=1e-9)
 
 
+def test_acceleration_of_two_arms_by_hand():
+    # Davison & Hinkley: influences (y - mean) / n of arm 1 and minus those of arm 0; here 4 v 2 people.
+    y1, y0 = np.array([0.0, 0.0, 2.0, 10.0]), np.array([1.0, 4.0])
+    influence = np.concatenate([(y1 - 3) / 4, -(y0 - 2.5) / 2])
+    expected = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
+    left_out = [(12 - y) / 3 - 2.5 for y in y1] + [3 - y for y in y0[::-1]]
+    assert acceleration(left_out, [1, 1, 1, 1, 0, 0]) == approx(expected)
+
+
 def test_bca_without_bias_or_acceleration_is_the_percentile_interval():
     draws = np.arange(1.0, 1000.0)
     assert bca_interval(draws, 500.0, 0.0)[:5] == approx(percentile_interval(draws, 500.0)[:5])

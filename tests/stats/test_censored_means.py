@@ -159,6 +159,15 @@ def test_without_censoring_it_is_the_plain_mean_and_welchs_t(rows):
     assert [flipped.estimate, flipped.conf_low] == approx([-difference.estimate, -difference.conf_high])
 
 
+def test_degrees_of_freedom_count_the_complete_people():
+    active = weighted_mean_amount([10, 20, 5, 60], [True, True, False, True], [90, 30, 60, 90])
+    reference = weighted_mean_amount([0, 0, 15], [True] * 3, [90] * 3)
+    v1, v0 = active.std_error**2, 25.0  # 15^2 / 3 over 3
+    got = censored_mean_difference(active, reference)
+    assert got.std_error == approx(np.sqrt(v1 + v0))
+    assert got.df == approx((v1 + v0) ** 2 / (v1**2 / 2 + v0**2 / 2))
+
+
 def dropout(rng, n):
     """Amounts of 180 days in six intervals, half of the people never at work; a third leave early."""
     rate = rng.exponential(1, n) * (rng.random(n) < 0.5)

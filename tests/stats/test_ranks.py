@@ -134,6 +134,13 @@ def test_p_value_and_interval_agree_about_one_half(method, y1, y0):
         assert (got.p_value < 0.05) == (not got.conf_low <= 0.5 <= got.conf_high)
 
 
+def test_u_at_its_expectation_has_a_p_value_of_one():
+    # A continuity correction has no side to move to here; half a pair beyond the centre would give p above 1.
+    assert [mann_whitney([1, 4], [2, 3], method=m).p_value for m in ("continuity", "normal", "exact")] == [
+        1
+    ] * 3
+
+
 @given(few_levels, few_levels)
 def test_one_stratum_is_the_unstratified_test(y1, y0):
     strata = (["Ghent"] * len(y1), ["Ghent"] * len(y0))
