@@ -120,7 +120,7 @@ def kaplan_meier(
     Notes
     -----
     S(t) is the product of (1 - d/n) over event times up to t, and its variance is S(t)^2 times the
-    sum of d / (n (n - d)). Agrees with R's ``survfit`` to 1e-12, except that limits are NaN before the
+    sum of d / (n (n - d)). Agrees with R's ``survfit`` to 1e-9, except that limits are NaN before the
     first event, where ``survfit`` prints 1 for some scales.
 
     References

@@ -16,7 +16,7 @@ from scipy import special
 from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.stats.cumulative_incidence import before, cause_table
-from ipseval.stats.risk_sets import Floats, RiskTable
+from ipseval.stats.risk_sets import Floats, RiskTable, risk_table
 
 
 class RestrictedMean(NamedTuple):
@@ -94,7 +94,7 @@ def restricted_mean(
     [52.5]
     """
     happened = checks.boolean_array(event, "event")
-    table = cause_table(duration, happened.astype(np.int64), entry=entry, frequency=frequency)
+    table = risk_table(duration, happened, 3, entry=entry, frequency=frequency)
     lost = _time_lost(table, horizon, conf_level)
     return lost._replace(
         estimate=lost.horizon - lost.estimate,
