@@ -27,14 +27,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.results import PublicResults, Results
 from ipseval.results.table import typed
 
 Mask = NDArray[np.bool_]
 
-SMALL_CELL = "small cell"
+SMALL_CELL = words.text("note.small_cell")
 _HIDDEN_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
 _HIDDEN = (*_HIDDEN_NUMBERS, "n", "n_event", "n_missing")
 _CURVES = ("cumulative_incidence", "event_free_probability")
@@ -97,7 +97,6 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
     if isinstance(results, PublicResults):
         return results
     frame = results.frame.copy()
-    frame = frame.loc[_steps_large_enough(frame, policy)].reset_index(drop=True)
     counts = _numbers(frame)
     curve = _is_curve(frame)
     rounded = frame["quantity"].isin(_ROUNDED).to_numpy(dtype=bool)
@@ -108,6 +107,7 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
     frame = _round_at_risk(frame, rounded, policy)
     frame = _few_missing(frame, counts, policy)
     frame = _suppressed(frame, hide)
+    frame = frame.loc[_steps_large_enough(frame, policy)]
     said = {
         "minimum": policy.minimum,
         "zeros": policy.zeros,
@@ -211,9 +211,10 @@ def _second_category(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]]
     Categories are rows whose term reads ``variable=category``; they add up to the people of the arm.
     """
     more = np.zeros(len(frame), dtype=bool)
-    is_category = frame["term"].str.contains("=") & frame["quantity"].isin(["count", "percentage"])
-    variable = frame["term"].str.partition("=")[0]
-    rows = frame.loc[is_category].assign(variable=variable, hidden=hide[is_category.to_numpy(dtype=bool)])
+    counted = frame["quantity"].isin(["count", "percentage"]) & frame["term"].str.contains("=")
+    if not counted.any():
+        return more
+    rows = frame.assign(variable=frame["term"].str.partition("=")[0], hidden=hide).loc[counted]
     sizes = pd.Series(counts["n_event"], index=frame.index).fillna(frame["estimate"])
     for _, group in rows.groupby(
         ["analysis", "endpoint", "quantity", "variable", "arm", "time"], dropna=False
@@ -229,20 +230,25 @@ def _second_category(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]]
 def _steps_large_enough(frame: pd.DataFrame, policy: Policy) -> Mask:
     """Whether a row stays: every row that is no curve point, and the points whose step is large enough.
 
-    Points are taken from the horizon backwards, so that the value at the horizon is never lost; a
-    point stays if it lies at least ``minimum`` events below the next one that stays, and stands for
-    none or at least ``minimum`` events itself.
+    The values at milestones that are shown stand first. Points are then taken from the horizon
+    backwards, so that the value there is never lost; a point stays if it lies at least ``minimum``
+    events from every value that stays, and stands for none or at least ``minimum`` events itself.
     """
     keep = np.ones(len(frame), dtype=bool)
-    curve = frame.loc[_is_curve(frame)]
-    for _, points in curve.groupby([*_SAME_PEOPLE, "quantity", "arm", "method", "setting"], sort=False):
-        ordered = points.sort_values("time", ascending=False)
-        above = np.inf
-        for row, events in zip(ordered.index, ordered["n_event"].astype("float64"), strict=True):
-            gap = above - events
-            stays = (gap == 0 or gap >= policy.minimum) and (events == 0 or events >= policy.minimum)
-            keep[row] = stays
-            above = events if stays else above
+    curve = _is_curve(frame)
+    shown = (frame["status"] != "suppressed").to_numpy(dtype=bool)
+    by = [*_SAME_PEOPLE, "quantity", "arm", "method", "setting"]
+    for _, rows in frame.loc[frame["quantity"].isin(_CURVES) & shown].groupby(by, sort=False):
+        events = rows["n_event"].to_numpy(dtype="float64", na_value=np.nan)
+        is_point = curve[rows.index]
+        stays = [0.0, *events[~is_point]]
+        order = np.argsort(-rows["time"].to_numpy(dtype="float64"), kind="stable")
+        for at in order[is_point[order]]:
+            gaps = np.abs(np.array(stays) - events[at])
+            if bool((policy.small(gaps) & (gaps > 0)).any()):
+                keep[rows.index[at]] = False
+            else:
+                stays.append(events[at])
     return keep
 
 
@@ -271,7 +277,7 @@ def _suppressed(frame: pd.DataFrame, hide: Mask) -> pd.DataFrame:
         frame.loc[hide, column] = np.nan if column in _HIDDEN_NUMBERS else pd.NA
     failed = (frame["status"] == "failed").to_numpy(dtype=bool)
     telling = frame["note"].str.contains(r"\d", regex=True).to_numpy(dtype=bool)
-    frame.loc[failed & telling, "note"] = "could not be computed; the reason is in the internal results"
+    frame.loc[failed & telling, "note"] = words.text("note.inside")
     frame.loc[hide, "status"] = "suppressed"
     frame.loc[hide, "note"] = SMALL_CELL
     return frame

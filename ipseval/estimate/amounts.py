@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.estimate.sheet import Sheet, contrast_label
@@ -26,8 +26,9 @@ DECLARATION = Declaration(
 )
 
 RULES = ("weighted", "as_not_employed", "observed")
-NOT_RECORDED = "people with a job whose amount was not recorded are left out"
-BIASED = "biased: people who left early are dropped whatever they had earned"
+NOT_RECORDED = words.text("note.not_recorded")
+BIASED = words.text("note.early_leavers_dropped")
+ACCRUED = words.text("note.accrued")
 SEED = 20140601
 
 
@@ -68,8 +69,8 @@ def amounts(
         How people lost before the horizon are counted in the main rows; the other ways stand beside
         it. ``weighted``: the people followed to the end (or to death) stand for those lost, each by
         the inverse of the chance to be followed (Bang & Tsiatis). ``as_not_employed``: nothing is
-        added after a person is lost, which is a lower bound and is said to be one. ``observed``: only
-        people followed to the end, which is biased.
+        added after a person is lost, so that a mean is a lower bound. ``observed``: only people
+        followed to the end, which is biased.
     replicates, seed : int
         Of the bootstrap, which draws people within their arm.
     conf_level : float
@@ -147,7 +148,7 @@ def _note(arms: list[_Arm], rule: str) -> dict[str, str]:
     if rule == "observed" and incomplete:
         said.append(BIASED)
     if rule == "as_not_employed" and incomplete:
-        said.append("a lower bound: nothing is added after a person is lost")
+        said.append(ACCRUED)
     return {"note": "; ".join(said)} if said else {}
 
 

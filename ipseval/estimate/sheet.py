@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ipseval import words
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.results import Declaration, Results
@@ -85,7 +86,7 @@ class Sheet:
         row.setdefault("status", "warned" if row.get("note") else "ok")
         if row["status"] != "failed" and all(_missing(row.get(name)) for name in ("estimate", "p_value")):
             row["status"] = "failed"
-            row["note"] = row.get("note") or "not defined for these data"
+            row["note"] = row.get("note") or words.text("note.not_defined")
         self.rows.append(row)
 
     @contextmanager

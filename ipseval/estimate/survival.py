@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.endpoints.base import CENSORED, DIED, EVENT, Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.estimate.sheet import Sheet, contrast_label
@@ -50,8 +50,8 @@ DECLARATION = Declaration(
 )
 
 _CODES = {CENSORED: 0, EVENT: 1, DIED: 2}
-DEATH_ENDS_IT = "death also ends it: the mean counts days alive without the event"
-DEATH_CENSORS = "compares hazards while alive: the dead leave the people at risk"
+DEATH_ENDS_IT = words.text("note.death_ends_it")
+DEATH_CENSORS = words.text("note.death_censors")
 
 
 class _Arm(NamedTuple):
@@ -290,7 +290,7 @@ def _median(sheet: Sheet, arm: str, data: _Arm, curve: CumulativeIncidence, hori
         conf_low=found.conf_low[0],
         conf_high=found.conf_high[0],
         status="ok" if reached else "failed",
-        note="" if reached else "not reached: fewer than half had the event within the horizon",
+        note="" if reached else words.text("note.not_reached"),
         **data.base(cut),
     )
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.trial import MISSING_RULES, Design
 
@@ -30,8 +30,8 @@ RULES = ("as_not_employed", "observed", "completers", "best_case", "worst_case")
 
 #: What has to be said beside a number counted in this way.
 NOTES = {
-    "observed": "biased: people who left early without the outcome are dropped while early outcomes stay",
-    "completers": "not a randomised comparison: only people followed to the horizon are counted",
+    "observed": words.text("note.observed"),
+    "completers": words.text("note.completers"),
 }
 
 

@@ -43,7 +43,7 @@ STATUSES = ("ok", "warned", "failed", "suppressed")
 Scale = Literal[
     "proportion",  # 0 to 1; printed as a percentage
     "difference",  # of proportions; printed in percentage points
-    "ratio",
+    "ratio",  # std_error and statistic are those of its logarithm
     "number",  # an amount in the row's unit
     "count",  # whole people or events
     "test",  # carries a statistic and a p value, no estimate of its own

@@ -10,7 +10,7 @@ all of them at once::
 Every key exists in every language with the same ``{fields}``; a test keeps it.
 """
 
-from ipseval.words.catalogue import LANGUAGES, has, keys, text
+from ipseval.words.catalogue import LANGUAGES, has, keys, text, translated
 from ipseval.words.numbers import interval, number, p_value, percentage
 
-__all__ = ["LANGUAGES", "has", "interval", "keys", "number", "p_value", "percentage", "text"]
+__all__ = ["LANGUAGES", "has", "interval", "keys", "number", "p_value", "percentage", "text", "translated"]

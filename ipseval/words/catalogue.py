@@ -44,6 +44,33 @@ def has(key: str) -> bool:
     return key in _catalogue()
 
 
+@cache
+def _keys_by_text() -> dict[str, str]:
+    by_text = {"note.", "label."}
+    return {
+        languages["en"]: key
+        for key, languages in _catalogue().items()
+        if any(key.startswith(prefix) for prefix in by_text)
+    }
+
+
+def translated(note: str, lang: str = "en") -> str:
+    """Return a note or label that stands in English in the results, in another language.
+
+    A note of several parts is translated part by part; a part that the catalogue does not know, such
+    as the words of an error or a trial's own label, stays as it is.
+
+    Examples
+    --------
+    >>> from ipseval import words
+    >>> words.translated("not defined for these data", "nl")
+    'niet gedefinieerd voor deze gegevens'
+    """
+    parts = note.split("; ")
+    keys_ = [_keys_by_text().get(part) for part in parts]
+    return "; ".join(text(key, lang) if key else part for key, part in zip(keys_, parts, strict=True))
+
+
 def text(key: str, lang: str = "en", /, **fields: object) -> str:
     """Return the text under ``key`` in ``lang`` with its ``{fields}`` filled in.
 

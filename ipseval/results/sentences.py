@@ -1,0 +1,136 @@
+"""A row of results in words: what, for whom, when, how much, out of how many, by which method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ipseval import words
+from ipseval.results.vocabulary import QUANTITIES
+
+if TYPE_CHECKING:
+    from ipseval.results.table import Results
+
+
+def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
+    """Return one row of ``results`` as a sentence or two.
+
+    Names the quantity, arm or direction, horizon, value with its interval, denominator, how many
+    outcomes were unknown and how they were counted, the method, and whatever the note says.
+    """
+    parts = {
+        "what": words.text(f"quantity.{row['quantity']}", lang),
+        "who": _who(row, results.provenance.get("trial", {}), lang),
+        "when": when(row, lang),
+    }
+    if row["status"] == "failed":
+        return words.text("sentence.failed", lang, **parts, note=words.translated(row["note"], lang))
+    if row["status"] == "suppressed":
+        minimum = results.provenance.get("disclosure", {}).get("minimum", "")
+        return words.text("sentence.suppressed", lang, **parts, minimum=minimum)
+    said = [
+        words.text("sentence.estimate", lang, **parts, value=value(row, lang), interval=_interval(row, lang))
+    ]
+    said += _base(row, lang)
+    if row["method"] and words.has(f"method.{row['method']}"):
+        said.append(words.text("sentence.method", lang, method=words.text(f"method.{row['method']}", lang)))
+    if row["note"] and QUANTITIES[row["quantity"]].name != "number_needed_to_treat":
+        note = words.translated(row["note"], lang)
+        said.append(f"{note[0].upper()}{note[1:]}.")
+    return " ".join(said)
+
+
+def value(row: pd.Series, lang: str = "en") -> str:
+    """Return the estimate as a reader expects it: a percentage, points, a ratio, an amount with its unit."""
+    scale = QUANTITIES[row["quantity"]].scale
+    if scale == "test":
+        shown = words.p_value(row["p_value"], lang)
+        if pd.isna(row["statistic"]):
+            return f"p = {shown}"
+        degrees = words.number(row["df"], lang, digits=0)
+        statistic = words.number(row["statistic"], lang, digits=2)
+        said = words.text("sentence.statistic", lang, value=statistic, df=degrees)
+        return words.text("sentence.test", lang, statistic=said, p=shown)
+    written = figures(row["estimate"], row, lang)
+    if scale == "difference":
+        return f"{written} {words.text('unit.percentage_points', lang)}"
+    unit = unit_of(row, lang)
+    return f"{written} {unit}" if scale in ("number", "count") and unit else written
+
+
+def figures(estimate: float, row: pd.Series | Mapping[str, Any], lang: str = "en") -> str:
+    """Return a number on the scale of its row: percent, percentage points, a ratio, or as it is."""
+    scale = QUANTITIES[row["quantity"]].scale
+    if scale == "proportion":
+        return words.percentage(estimate, lang, digits=1)
+    if scale == "difference":
+        return words.number(100 * estimate, lang, digits=1, sign=True)
+    if scale == "count":
+        return words.number(estimate, lang, digits=0)
+    digits = 2 if scale == "ratio" or abs(estimate) < 10 else 1 if abs(estimate) < 100 else 0
+    return words.number(estimate, lang, digits=digits)
+
+
+def unit_of(row: pd.Series | Mapping[str, Any], lang: str = "en") -> str:
+    """Return the unit of a row in words; a currency code, or a unit of the trial's own, stays as it is."""
+    unit = str(row["unit"])
+    return words.text(f"unit.{unit}", lang) if unit and words.has(f"unit.{unit}") else unit
+
+
+def when(row: pd.Series | Mapping[str, Any], lang: str = "en") -> str:
+    """Return ", within 30 months" or ", at 18 months"; nothing where a row has no time."""
+    if pd.isna(row["time"]):
+        return ""
+    if row["time_unit"] == "days":
+        return words.text("sentence.on_day", lang, day=words.number(row["time"], lang, digits=0))
+    months = words.number(row["time"], lang, digits=0 if row["time"] == int(row["time"]) else 1)
+    is_within = row["time_from"] == 0 and row["time"] > 0
+    return words.text("sentence.within" if is_within else "sentence.at", lang, months=months)
+
+
+def _who(row: pd.Series, trial: Mapping[str, Any], lang: str) -> str:
+    labels = {arm: words.translated(label, lang) for arm, label in trial.get("arm_labels", {}).items()}
+    if row["arm"]:
+        return words.text("sentence.arm", lang, arm=labels.get(row["arm"], row["arm"]))
+    if not row["contrast"]:
+        return ""
+    active, _, reference = row["contrast"].partition(" - ")
+    scale = QUANTITIES[row["quantity"]].scale
+    key = {"ratio": "sentence.over", "test": "sentence.against"}.get(scale, "sentence.minus")
+    return words.text(
+        key, lang, active=labels.get(active, active), reference=labels.get(reference, reference)
+    )
+
+
+def _interval(row: pd.Series, lang: str) -> str:
+    low, high = row["conf_low"], row["conf_high"]
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    level = words.percentage(row["conf_level"], lang)
+    if row["quantity"] == "number_needed_to_treat" and low > 0 > high:
+        limits = {"benefit": figures(low, row, lang), "harm": figures(-high, row, lang)}
+        return words.text("sentence.through_infinity", lang, level=level, **limits)
+    limits = {"low": figures(low, row, lang), "high": figures(high, row, lang)}
+    return words.text(
+        "sentence.interval", lang, level=level, interval=words.text("number.interval", lang, **limits)
+    )
+
+
+def _base(row: pd.Series, lang: str) -> list[str]:
+    """Return out of how many, how many unknown, and how those were counted."""
+    said = []
+    if pd.notna(row["n"]):
+        people = words.number(float(row["n"]), lang, digits=0)
+        if pd.notna(row["n_event"]):
+            events = words.number(float(row["n_event"]), lang, digits=0)
+            said.append(words.text("sentence.events", lang, n_event=events, n=people))
+        else:
+            said.append(words.text("sentence.people", lang, n=people))
+    if pd.notna(row["n_missing"]) and row["n_missing"] > 0:
+        said.append(words.text("sentence.unknown", lang, n_missing=int(row["n_missing"])))
+    rule = row["setting"].removeprefix("missing=")
+    if rule != row["setting"] and words.has(f"setting.{rule}"):
+        said.append(words.text("sentence.counted", lang, rule=words.text(f"setting.{rule}", lang)))
+    return said
