@@ -221,9 +221,10 @@ def why_unknown(
 ) -> NDArray[Any]:
     """Return why follow-up ended for those whose outcome is not known, and "" for the others."""
     people = trial.participants
-    if "end_reason" in people:
-        reasons = people["end_reason"].astype("string").fillna(otherwise).to_numpy(dtype=object)
-    else:
-        reasons = np.full(len(people), otherwise, dtype=object)
-    reasons = np.where(reasons == "completed", otherwise, reasons)
+    if "end_reason" not in people:
+        return np.where(known, "", np.array(otherwise, dtype=object))
+    ended = people["end_reason"].astype("category").cat
+    texts = [otherwise if reason == "completed" else reason for reason in ended.categories]
+    # A blank has code -1 and so takes the last text.
+    reasons = np.array([*texts, otherwise], dtype=object)[ended.codes.to_numpy()]
     return np.where(known, "", reasons)

@@ -70,18 +70,25 @@ def panel(trial: Trial, column: str, n_months: float) -> Panel:
         were not randomised.
     """
     months = trial.table("months")
-    recorded = months.loc[months[column].notna()] if column in months else months.iloc[:0]
-    if recorded.empty:
+    amount = months[column].to_numpy(dtype=np.float64, na_value=np.nan) if column in months else np.array([])
+    is_blank = np.isnan(amount)
+    if is_blank.all():
         raise DataError(f"No register records {column!r} in months. Map it in trial.toml.")
     first_day, last_day = _calendar(trial, int(n_months))
+    needed_until = np.minimum(last_day, trial.followed_days[:, None])
+    person, month = _cells(trial, months)
+    inside = (month >= 0) & (month < last_day.shape[1])
+    registers, sources = pd.factorize(months["source"])
     value = np.zeros(last_day.shape)
     covered, blank = np.ones(last_day.shape, dtype=np.bool_), np.zeros(last_day.shape, dtype=np.bool_)
-    needed_until = np.minimum(last_day, trial.followed_days[:, None])
-    for source in recorded["source"].unique():
-        amount, has_record = _records(trial, months.loc[months["source"] == source], column, last_day.shape)
-        covered &= _covered(trial, source, first_day, needed_until, has_record)
-        blank |= has_record & np.isnan(amount)
-        value += np.nan_to_num(amount)
+    for register in np.unique(registers[~is_blank]):
+        rows = np.flatnonzero(inside & (registers == register))
+        cells = person[rows], month[rows]
+        has_record = np.zeros(last_day.shape, dtype=np.bool_)
+        has_record[cells] = True
+        covered &= _covered(trial, sources[register], first_day, needed_until, has_record)
+        blank[cells] |= is_blank[rows]
+        value[cells] += np.nan_to_num(amount[rows])
     status = _status(trial, first_day, last_day, covered, blank)
     value[status == DEAD] = 0.0
     value[status > DEAD] = np.nan
@@ -161,24 +168,16 @@ def _first_month_start(trial: Trial) -> Days:
     return _calendar(trial, 1)[0][:, 0]
 
 
-def _records(
-    trial: Trial, rows: pd.DataFrame, column: str, shape: tuple[int, ...]
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return one register's cells (0 without a record, nan where blank), and where it has a record."""
-    person = trial.index_of(rows["participant_id"])
+def _cells(trial: Trial, months: pd.DataFrame) -> tuple[Days, Days]:
+    """Return the person and the 0-based month of each record, negative up to the month of randomisation."""
+    person = trial.index_of(months["participant_id"])
     if strangers := int((person < 0).sum()):
         raise DataError(
-            f"{strangers} of {len(rows)} rows of months are of people who were not randomised. "
+            f"{strangers} of {len(months)} rows of months are of people who were not randomised. "
             f"Correct their participant_id, or set these rows aside."
         )
     month_0 = randomised_on(trial).astype("datetime64[M]")[person]
-    k = (dates_of(rows["month"]).astype("datetime64[M]") - month_0).astype(np.int64)
-    wanted = (k >= 1) & (k <= shape[1])
-    cells = person[wanted], k[wanted] - 1
-    amount, has_record = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
-    amount[cells] = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)[wanted]
-    has_record[cells] = True
-    return amount, has_record
+    return person, (dates_of(months["month"]).astype("datetime64[M]") - month_0).astype(np.int64) - 1
 
 
 def _covered(
