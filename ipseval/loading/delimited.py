@@ -76,18 +76,17 @@ def _sniff(source: TableSource, text: str) -> str:
 def _decode(source: TableSource) -> str:
     """Return the text of a file in the encoding stated; refuse it where another one is likely."""
     content = source.file.read_bytes()
-    encoding = codecs.lookup(source.encoding).name
-    likely = _likely_encoding(content)
-    if encoding != "utf-8" and likely == "utf-8" and not encoding.startswith("utf-16"):
+    encoding, likely = codecs.lookup(source.encoding).name, _likely_encoding(content)
+    is_wide = encoding.startswith(("utf-16", "utf-32"))
+    if b"\0" in content and not is_wide:
+        _refuse_encoding(source, content, content.find(b"\0"), likely)
+    if likely == "utf-8" and encoding != "utf-8" and not is_wide:
         start = next(place for place, byte in enumerate(content) if byte > 127)
         _refuse_encoding(source, content, start, likely)
     try:
-        text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         _refuse_encoding(source, content, error.start, likely)
-    if "\0" in text:
-        _refuse_encoding(source, content, content.find(b"\0"), likely)
-    return text
 
 
 def _likely_encoding(content: bytes) -> str:

@@ -239,10 +239,14 @@ def _source_notices(column: _Column, raw: RawColumn, source: TableSource) -> lis
     def notice(rule: str, message: str, remedy: str = "", count: int = 1) -> None:
         notices.append(Problem("notice", source.name, about.name, rule, message, remedy, count))
 
-    for origin, counts in (("declared", column.missing), ("user-missing", raw.user_missing)):
+    for origin, counts in (("declared missing", column.missing), ("user-missing", raw.user_missing)):
         for code, count in counts.items():
             label = f" ({raw.labels[code]!r})" if code in raw.labels else ""
-            notice("missing_code", f"{count} values are the {origin} code {code!r}{label}.", count=count)
+            notice(
+                "missing_code",
+                f"The {origin} code {code!r}{label} is in {count} of {len(column.cells)} cells.",
+                count=count,
+            )
     if about.kind == "id" and raw.is_number:
         notice("numeric_id", "Ids are stored as numbers; they are read as whole numbers, as text.")
     if about.kind == "category":
