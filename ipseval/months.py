@@ -194,34 +194,41 @@ def observed_months(edges: ArrayLike, observed_to: ArrayLike) -> NDArray[np.bool
 class MonthTicks:
     """A scale on which one subtraction and one table turn a date into a month of follow-up.
 
-    The month of a date is ``month[date_ticks(date) - person_ticks]``, 0-based, whatever the rule.
-    For months of a fixed number of days a tick is a day. For anniversaries a date ticks at
-    ``32 (calendar month) + day of month``, where the last day of a month counts as day 31: it is
+    The month of a date is ``month[date_ticks(date) - origin_ticks(randomised)]``, 0-based, whatever
+    the rule. For months of a fixed number of days a tick is a day. For anniversaries a date ticks
+    at ``32 (calendar month) + day of month``, where the last day of a month counts as day 31: it is
     the anniversary of every later day. The floor of the difference over 32 is then exactly the
     number of anniversaries passed, clipped days included.
 
     Attributes
     ----------
     first_date : int
-        Days since 1970-01-01 of the first entry of ``date_table``.
-    date_table : array of int, or None
-        Ticks by date, from before the first randomisation to past the last month; dates outside
-        take the nearest entry, which is outside everyone's months too. None where a tick is a day.
-    person_ticks : array of int, one per person
+        Days since 1970-01-01 of the first entry of both tables.
+    date_table, origin_table : array of int, or None
+        Ticks by date, from before the first randomisation to past the last month, and the ticks of
+        month 1's first day by date of randomisation. Dates outside take the nearest entry, which is
+        outside everyone's months too. None where a tick is a day.
     month : array of int
         0-based month by difference in ticks, from 0 to the end of the last month.
     """
 
     first_date: int
     date_table: Days | None
-    person_ticks: Days
+    origin_table: Days | None
     month: Days
 
     def date_ticks(self, dates: Days) -> Days:
         """Return the ticks of dates, given as days since 1970-01-01."""
-        if self.date_table is None:
+        return self._looked_up(self.date_table, dates)
+
+    def origin_ticks(self, randomised: Days) -> Days:
+        """Return the ticks at which month 1 begins, by date of randomisation (days since 1970-01-01)."""
+        return self._looked_up(self.origin_table, randomised)
+
+    def _looked_up(self, table: Days | None, dates: Days) -> Days:
+        if table is None:
             return dates
-        ticks: Days = self.date_table.take(dates - self.first_date, mode="clip")
+        ticks: Days = table.take(dates - self.first_date, mode="clip")
         return ticks
 
 
@@ -232,17 +239,15 @@ def month_ticks(
 
     The arguments are those of ``month_edges``.
     """
-    day_0 = randomised_on.view(np.int64)
     first_month = _first_month(randomised_on, first_month)
     edges = month_edges(n_months, rule, randomised_on=randomised_on.max(), first_month=first_month)[0]
+    earliest, latest = int(randomised_on.min().astype(np.int64)), int(randomised_on.max().astype(np.int64))
     if rule == "anniversary":
-        dates = np.arange(day_0.min() - 1, day_0.max() + edges[-1] + 1)
-        ticks, clipped = _anniversary_ticks(dates)
-        month = np.arange(32 * n_months) >> 5
-        return MonthTicks(int(dates[0]), clipped, ticks.take(day_0 - dates[0]), month)
+        origin_table, date_table = _anniversary_ticks(np.arange(earliest - 1, latest + edges[-1] + 1))
+        return MonthTicks(earliest - 1, date_table, origin_table, np.arange(32 * n_months) >> 5)
     month = np.repeat(np.arange(n_months), np.diff(edges))
-    origin = np.full_like(day_0, day_0.max() + edges[0]) if rule == "calendar" else day_0
-    return MonthTicks(0, None, origin, month)
+    origin = np.array([latest + edges[0]]) if rule == "calendar" else None
+    return MonthTicks(earliest, None, origin, month)
 
 
 def _anniversary_ticks(days: Days) -> tuple[Days, Days]:

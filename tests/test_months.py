@@ -96,7 +96,7 @@ def test_ticks_find_the_month_that_the_edges_enclose(dates: list, n_months: int,
     for person, day_0 in enumerate(randomised_on.astype(int)):
         row = edges[person if len(edges) > 1 else 0]
         days = np.concatenate([row, row - 1, rng.integers(-4000, 4000, 30)])
-        behind = ticks.date_ticks(day_0 + days) - ticks.person_ticks[person]
+        behind = ticks.date_ticks(day_0 + days) - ticks.origin_ticks(day_0)
         got = np.concatenate([[-1], ticks.month, [n_months]]).take(behind + 1, mode="clip")
         np.testing.assert_array_equal(got, np.searchsorted(row, days, side="right") - 1)
 

@@ -45,21 +45,21 @@ class MonthBits:
         each = np.arange(n_months)
         return cls(ticks, _packed(each >= month), _packed(each <= month))
 
-    def touched(self, who: NDArray[np.integer], start: Days, end: Days) -> list[Words]:
-        """Return the months that each spell touches, word by word; days since 1970."""
-        origin = self.ticks.person_ticks.take(who) - 1
+    def touched(self, randomised: Days, start: Days, end: Days) -> list[Words]:
+        """Return the months that each spell touches, word by word; all in days since 1970."""
+        origin = self.ticks.origin_ticks(randomised) - 1
         first, last = self.ticks.date_ticks(start) - origin, self.ticks.date_ticks(end) - origin
         tables = zip(self.onward, self.so_far, strict=True)
         return [a.take(first, mode="clip") & b.take(last, mode="clip") for a, b in tables]
 
-    def observed(self, people: slice, randomised_on: Dates, until: Dates) -> list[Words]:
+    def observed(self, randomised: Days, until: Days) -> list[Words]:
         """Return each person's whole months from randomisation to ``until``, word by word.
 
         They are those after the month of day -1 and before the month of the day after the end.
         """
-        origin = self.ticks.person_ticks[people] - 1
-        before = self.ticks.date_ticks(randomised_on.view(np.int64) - 1) - origin
-        after = self.ticks.date_ticks(until.view(np.int64) + 1) - origin
+        origin = self.ticks.origin_ticks(randomised) - 1
+        before = self.ticks.date_ticks(randomised - 1) - origin
+        after = self.ticks.date_ticks(until + 1) - origin
         tables = zip(self.onward, self.so_far, strict=True)
         return [~(a.take(after, mode="clip") | b.take(before, mode="clip")) for a, b in tables]
 

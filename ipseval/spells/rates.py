@@ -21,8 +21,9 @@ from ipseval.spells.month_bits import MonthBits, Words
 _Part = TypeVar("_Part")
 
 # Rows taken at a time: what is made of a block on the way stays in the processor's cache.
-_BLOCK = 1 << 16
-_STILL_GOING = np.datetime64("9999-12-31", "D")
+_BLOCK = 1 << 15
+_STILL_GOING = np.datetime64("9999-12-31", "D").astype(np.int64)
+_MISSING = np.datetime64("NaT", "D").astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -112,21 +113,26 @@ def monthly_rates(
     n_persons = checks.same_length(arm=arm, randomised_on=day_0, observed_until=until)
     spells = _DatedSpells.checked(person, started_on, ended_on, counted, n_persons)
     bits = MonthBits.of(n_months, rule, day_0, first_month)
+    randomised, last = day_0.view(np.int64), until.view(np.int64)
     worked = [np.zeros(n_persons, dtype=np.uint64) for _ in bits.onward]
 
     def months_worked(rows: slice) -> tuple[NDArray[np.integer], list[Words]]:
         who, start, end = spells.part(rows)
-        return month_bits.merged(who, bits.touched(who, start, end))
+        return month_bits.merged(who, bits.touched(randomised.take(who), start, end))
 
     def people_counted(rows: slice) -> Days:
-        observed = bits.observed(rows, day_0[rows], until[rows])
+        observed = bits.observed(randomised[rows], last[rows])
         employed = [mine[rows] & seen for mine, seen in zip(worked, observed, strict=True)]
         both = (employed, observed)
         return np.array([month_bits.counts(words, arm[rows], n_arms, n_months) for words in both])
 
     for who, words in _by_blocks(months_worked, len(spells.person)):
+        each_once = bool((who[1:] > who[:-1]).all())
         for mine, more in zip(worked, words, strict=True):
-            np.bitwise_or.at(mine, who, more)
+            if each_once:
+                mine[who] |= more
+            else:
+                np.bitwise_or.at(mine, who, more)
     n_employed, n_observed = np.sum(list(_by_blocks(people_counted, n_persons)), axis=0)
     return MonthlyRates(n_employed, n_observed)
 
@@ -180,13 +186,15 @@ class _DatedSpells:
         if self.counted is not None:
             kept = np.flatnonzero(self.counted[rows])
             who, start, end = who.take(kept), start.take(kept), end.take(kept)
-        missing = np.isnat(end)
-        if missing.any():
-            end = np.where(missing, _STILL_GOING, end)
-        # A comparison with a missing start is false too.
-        if len(who) and not (who.min() >= 0 and who.max() < self.n_persons and (start <= end).all()):
+        first, last = start.view(np.int64), end.view(np.int64)
+        if len(who) == 0:
+            return who, first, last
+        if last.min() == _MISSING:
+            last = np.where(last == _MISSING, _STILL_GOING, last)
+        in_range = who.min() >= 0 and who.max() < self.n_persons
+        if not in_range or first.min() == _MISSING or (first > last).any():
             self._refuse()
-        return who, start.view(np.int64), end.view(np.int64)
+        return who, first, last
 
     def _refuse(self) -> None:
         """Say what is wrong, counted over all spells."""
