@@ -77,9 +77,13 @@ def make_trial(
 
 def _table(name: str, rows: list[Row], day_0: dict[str, np.datetime64]) -> pd.DataFrame:
     table = schema.table(name)
-    columns = [column for column in table.names if name != "visits" or column != "employed"]
-    columns = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
-    used = [column for column in columns if any(column in row for row in rows) or _always(name, column)]
+    columns = dict.fromkeys([*table.names, *(key for row in rows for key in row)])
+    # A table without rows has every column; otherwise those of its rows, and those it cannot lack.
+    used = [
+        column
+        for column in columns
+        if not rows or any(column in row for row in rows) or _always(name, column)
+    ]
     dtypes = {column.name: schema.DTYPES[column.kind] for column in table.columns if column.name in used}
     cells = {
         column: [_cell(row.get(column), day_0.get(row.get("participant_id", ""))) for row in rows]

@@ -60,6 +60,14 @@ def months_of(months: float | Iterable[float], name: str) -> tuple[float, ...]:
     return ordered
 
 
+def month_of(month: float, name: str) -> float:
+    """Return one month; refuse several."""
+    ordered = months_of(month, name)
+    if len(ordered) > 1:
+        raise AnalysisError(f"{name}={month!r} holds {len(ordered)} months. Write one, such as {name}=30.")
+    return ordered[0]
+
+
 def whole_months_of(months: float | Iterable[float], name: str, *, lowest: int = 0) -> tuple[float, ...]:
     """Return months as ``months_of`` does; refuse fractions and those below ``lowest``."""
     ordered = months_of(months, name)

@@ -16,7 +16,7 @@ from ipseval.endpoints.base import (
     EVENT,
     Endpoint,
     Kind,
-    months_of,
+    month_of,
     outcome_frame,
     why_unknown,
 )
@@ -107,4 +107,4 @@ def time_to_first_job(horizon: float = 30) -> TimeToFirstJob:
     >>> endpoints.time_to_first_job(horizon=30)
     TimeToFirstJob(horizon=30.0)
     """
-    return TimeToFirstJob(*months_of((horizon,), "horizon"))
+    return TimeToFirstJob(month_of(horizon, "horizon"))

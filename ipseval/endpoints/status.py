@@ -15,6 +15,7 @@ from ipseval.endpoints.base import (
     DIED,
     Endpoint,
     Kind,
+    month_of,
     outcome_frame,
     stacked,
     whole_months_of,
@@ -236,4 +237,5 @@ def employed_monthly(until: int = 30, source: str = "jobs") -> EmployedMonthly:
     (1.0, 2.0, 3.0)
     """
     checks.one_of(source, ("jobs", "months"), "source")
-    return EmployedMonthly(int(*whole_months_of((until,), "until", lowest=1)), source)
+    month_of(until, "until")
+    return EmployedMonthly(int(*whole_months_of(until, "until", lowest=1)), source)
