@@ -127,6 +127,7 @@ def monthly_rates(
         return np.array([month_bits.counts(words, arm[rows], n_arms, n_months) for words in both])
 
     for who, words in _by_blocks(months_worked, len(spells.person)):
+        # Indexing keeps one of several entries for a person; the slower ufunc.at keeps them all.
         each_once = bool((who[1:] > who[:-1]).all())
         for mine, more in zip(worked, words, strict=True):
             if each_once:
