@@ -54,7 +54,9 @@ def load(path: str | Path) -> Trial:
     trial, problems = inspect(path)
     if trial is None:
         errors = sum(problem.severity == "error" for problem in problems)
-        head = f"{errors} {'error' if errors == 1 else 'errors'} in the data of {Path(path).name!r}."
+        head = (
+            f"{errors} {'error' if errors == 1 else 'errors'} in the data of {Path(path).resolve().name!r}."
+        )
         raise DataError(f"{head}\n\n{problems_text(problems)}", problems)
     return trial
 

@@ -78,9 +78,10 @@ def _spelling(twins: Mapping[str, str], place: str) -> Fault:
 
 
 def _undeclared(codes: Sequence[str], allowed: Collection[str], place: str) -> Fault:
-    target = toml_key(next(iter(allowed)))
+    # CODE is refused when it is pasted as it stands: which code is meant is never suggested.
+    line = f"CODE = {toml_list(codes[:1])}"
     return Fault(
         "undeclared_code",
         f"are codes that are not declared: {quoted(sorted(codes))} (declared: {quoted(allowed, 12)})",
-        f"Say what each means, for instance:\n{place}\n{target} = {toml_list(sorted(codes)[:1])}",
+        f"Say what each means, with a declared code in place of CODE:\n{place}\n{line}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from typing import NoReturn
 
 from ipseval.checks import named_list
@@ -50,27 +51,29 @@ def _split(text: str, separator: str) -> list[list[str]]:
 
 
 def _sniff(source: TableSource, text: str) -> str:
-    """Return the one separator that splits header and records into the same number of fields."""
-    splits = {}
-    for separator in SEPARATORS:
-        try:
-            records = _split(text, separator)
-        except csv.Error:
-            continue
-        if len(records[0]) > 1:
-            splits[separator] = {len(record) for record in records}
-    even = [separator for separator, widths in splits.items() if len(widths) == 1]
-    plausible = even or list(splits)
+    """Return the separator that the header is split by; where several are, the one that fits all rows."""
+    plausible = [separator for separator in SEPARATORS if separator in _first_line(text)]
+    if len(plausible) > 1:
+        plausible = [separator for separator in plausible if _is_even(text, separator)] or plausible
     if len(plausible) > 1:
         listed = " and ".join(SEPARATORS[separator] for separator in plausible)
         message = f"The separator of {source.file.name!r} is ambiguous: {listed} are all possible."
-        refuse(
-            source.name,
-            "ambiguous_separator",
-            message,
-            f'Write separator = ";" under [tables.{source.name}], say.',
-        )
+        remedy = f'Write separator = ";" under [tables.{source.name}], say.'
+        refuse(source.name, "ambiguous_separator", message, remedy)
     return plausible[0] if plausible else ","
+
+
+def _first_line(text: str) -> str:
+    """Return the header line; what stands in quotes there is part of a name."""
+    line = next(line for line in text.splitlines() if line.strip())
+    return re.sub(r'"[^"]*"', "", line)
+
+
+def _is_even(text: str, separator: str) -> bool:
+    try:
+        return len({len(record) for record in _split(text, separator)}) == 1
+    except csv.Error:
+        return False
 
 
 def _decode(source: TableSource) -> str:
@@ -78,8 +81,8 @@ def _decode(source: TableSource) -> str:
     content = source.file.read_bytes()
     encoding, likely = codecs.lookup(source.encoding).name, _likely_encoding(content)
     is_wide = encoding.startswith(("utf-16", "utf-32"))
-    if b"\0" in content and not is_wide:
-        _refuse_encoding(source, content, content.find(b"\0"), likely)
+    if is_wide != (b"\0" in content):  # a separator holds a zero byte in a wide encoding, and only there
+        _refuse_encoding(source, content, max(content.find(b"\0"), 0), likely)
     if likely == "utf-8" and encoding != "utf-8" and not is_wide:
         start = next(place for place, byte in enumerate(content) if byte > 127)
         _refuse_encoding(source, content, start, likely)

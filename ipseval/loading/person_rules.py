@@ -61,8 +61,8 @@ def followed_from_randomisation(tables: Tables) -> list[Problem]:
 
 
 def each_arm_has_people(tables: Tables) -> list[Problem]:
-    """An arm without people leaves nothing to compare."""
-    arms = set(tables.people["arm"].dropna())
+    """An arm without people leaves nothing to compare; unread codes are reported elsewhere."""
+    arms = tables.people["arm"]
     return [
         Problem(
             "error",
@@ -73,7 +73,7 @@ def each_arm_has_people(tables: Tables) -> list[Problem]:
             "Check the codes of the arms under [tables.participants.codes.arm].",
         )
         for arm in tables.design.arms
-        if arms and arm not in arms
+        if not arms.isna().any() and not (arms == arm).any()
     ]
 
 

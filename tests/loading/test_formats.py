@@ -185,11 +185,13 @@ def test_encodings_with_and_without_a_mark(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("written", "stated", "line", "likely"),
     [("cp1252", "utf-8", 3, "cp1252"), ("utf-8", "cp1252", 3, "utf-8"), ("utf-16", "utf-8", 1, "utf-16"),
-     ("utf-16-le", "utf-8", 1, "utf-16-le")],
+     ("utf-16-le", "utf-8", 1, "utf-16-le"), ("ascii", "utf-16", 1, "ascii")],
 )  # fmt: skip
 def test_a_wrong_encoding_names_the_line_and_the_likely_one(tmp_path, written, stated, line, likely):
     folder = trial_folder(tmp_path, mapping=in_file("p.csv", f'encoding = "{stated}"'))
-    (folder / "p.csv").write_bytes(with_cell(PARTICIPANTS, 2, "site", "Liège").encode(written))
+    (folder / "p.csv").write_bytes(
+        with_cell(PARTICIPANTS, 2, "site", "Liège").encode(written, errors="replace")
+    )
     problem = the_problem(folder, "wrong_encoding")
     assert problem.message == f"Line {line} of 'p.csv' is not {stated}; it is likely {likely}."
     assert f'encoding = "{likely}"' in problem.remedy

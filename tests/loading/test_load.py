@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipseval import schema
@@ -270,6 +270,7 @@ type = "number"
     assert [None if np.isnan(age) else age for age in loaded["age"]] == [row[5] for row in rows]
 
 
+@settings(max_examples=20)  # each example loads two trials
 @given(st.permutations(range(4)), st.permutations(range(4)))
 def test_the_order_of_rows_only_orders_the_tables(tmp_path_factory, order, jobs_order):
     def shuffled(table: str, places) -> str:

@@ -1,0 +1,30 @@
+"""The how-to page says what the code does: its trial.toml is a mapping, its rules exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from ipseval.loading.formats import _READERS
+from ipseval.loading.mapping import read_mapping
+from ipseval.loading.rules import ROW_RULES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "load-your-data.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def test_its_trial_toml_has_no_mistake(tmp_path):
+    (tmp_path / "trial.toml").write_text(BLOCKS[0], encoding="utf-8")
+    mapping, problems = read_mapping(tmp_path / "trial.toml", ROW_RULES)
+    assert problems == []
+    assert mapping is not None
+    assert [source.name for source in mapping.sources] == ["participants", "jobs"]
+
+
+def test_the_rules_it_quarantines_exist():
+    assert set(tomllib.loads(BLOCKS[1])["rules"]["quarantine"]) <= ROW_RULES
+
+
+def test_it_names_every_format():
+    assert all(f"`{suffix}`" in PAGE for suffix in _READERS)
