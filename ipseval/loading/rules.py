@@ -79,25 +79,39 @@ def check(
         Their rows are set aside before any rule looks at the tables.
     quarantine : rule names
         Rows that break these are set aside and counted; all other errors stay errors. The records of
-        a person set aside go too, counted per table.
+        a person set aside go too, counted per table. What is set aside is not judged by other rules
+        between tables; a fault of a cell needs its own rule named.
     """
-    randomised = tables.people["participant_id"]
+    randomised = set(tables.people["participant_id"].dropna())
     tables, problems = _set_aside(tables, cell_problems, quarantine)
-    for rule in _PERSON_RULES:
-        tables, more = _set_aside(tables, rule(tables), quarantine)
-        problems += more
-    gone = set(randomised.dropna()) - set(tables.people["participant_id"].dropna())
-    tables, more = _follow_their_person(tables, gone)
-    problems += more
-    for rule in _RECORD_RULES:
-        tables, more = _set_aside(tables, rule(tables), quarantine)
-        problems += more
+    tables, aside = _quarantined(tables, _PERSON_RULES, quarantine)
+    problems += aside
+    gone = randomised - set(tables.people["participant_id"].dropna())
+    tables, aside = _follow_their_person(tables, gone)
+    problems += aside
+    tables, aside = _quarantined(tables, _RECORD_RULES, quarantine)
+    problems += aside
+    return tables, problems + [item for rule in (*_PERSON_RULES, *_RECORD_RULES) for item in rule(tables)]
+
+
+def _quarantined(
+    tables: Tables, rules: Iterable[Rule], quarantine: Collection[str]
+) -> tuple[Tables, list[Problem]]:
+    """Set rows aside until none breaks a rule named, so that the order of rules decides nothing."""
+    rules, problems = tuple(rules), []
+    while quarantine:
+        found_now = [item for rule in rules for item in rule(tables) if item.rule in quarantine and item.rows]
+        if not found_now:
+            break
+        tables, aside = _set_aside(tables, found_now, quarantine)
+        problems += aside
     return tables, problems
 
 
 def _set_aside(
     tables: Tables, problems: Iterable[Problem], quarantine: Collection[str]
 ) -> tuple[Tables, list[Problem]]:
+    """Take the rows of the problems whose rule is named out of the tables; leave other problems be."""
     judged = []
     for problem in problems:
         if problem.rule in quarantine and problem.rows:

@@ -6,6 +6,7 @@ import pytest
 
 from ipseval.errors import DataError
 from ipseval.loading import inspect, load
+from ipseval.loading.rules import ROW_RULES
 from tests.loading.trials import (
     JOBS,
     MAPPING,
@@ -82,6 +83,10 @@ FAULTY_CELLS = [
 ]
 
 
+# Codes of categories and words for missing may be shown, any other cell of a person may not.
+SHOW_THE_CODE = {"undeclared_code", "code_spelling", "not_yes_or_no", "undeclared_missing_code"}
+
+
 @pytest.mark.parametrize(("table", "row", "column", "value", "rule", "words"), FAULTY_CELLS)
 def test_one_faulty_cell_stops_with_its_words(tmp_path, table, row, column, value, rule, words):
     text = {"participants": PARTICIPANTS, "jobs": JOBS, "visits": VISITS}[table]
@@ -91,8 +96,31 @@ def test_one_faulty_cell_stops_with_its_words(tmp_path, table, row, column, valu
     assert words in problem.message
     assert row in problem.rows
     assert problem.remedy
+    if rule not in SHOW_THE_CODE:
+        assert f"{value!r}" not in str(problem)
     with pytest.raises(DataError, match=rf"\[{rule}\]"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column", "value", "rule"), [case[:5] for case in FAULTY_CELLS if case[4] in ROW_RULES]
+)
+def test_one_faulty_cell_is_set_aside_where_the_mapping_names_its_rule(
+    tmp_path, table, row, column, value, rule
+):
+    text = {"participants": PARTICIPANTS, "jobs": JOBS, "visits": VISITS}[table]
+    spoiled = {table: with_cell(text, row, column, value)}
+    folder = trial_folder(tmp_path, **spoiled, mapping=quarantining(rule, "unknown_person"))
+    aside = the_problem(folder, rule, "set aside")
+    assert row in aside.rows
+    assert len(load(folder).table(table)) == len(text.splitlines()) - 1 - aside.count
+
+
+def test_every_rule_that_may_be_quarantined_is_tested_here():
+    in_cells = {case[4] for case in FAULTY_CELLS}
+    elsewhere = {"decimal_mark", "duplicate_person", "duplicate_rows", "followed_until_before_randomised"}
+    elsewhere |= {"fractional_id", "not_a_month", "person_in_two_arms", "unknown_site"}
+    assert in_cells | elsewhere >= ROW_RULES
 
 
 @pytest.mark.parametrize(
@@ -267,6 +295,13 @@ def test_a_faulty_cell_may_be_set_aside_and_only_its_rule(tmp_path):
     assert len(load(folder).table("jobs")) == 2
 
 
+def test_a_row_set_aside_is_judged_by_no_other_rule_between_tables(tmp_path):
+    jobs = with_cell(JOBS, 4, "started_on", "2011-03-10")  # after death, and after it ended
+    for rule in ("job_after_death", "ends_before_start"):
+        folder = trial_folder(tmp_path, jobs=jobs, mapping=quarantining(rule))
+        assert len(load(folder).table("jobs")) == 3
+
+
 def test_a_row_with_two_faults_is_set_aside_once(tmp_path):
     jobs = with_cell(with_cell(JOBS, 1, "hours_per_week", "200"), 1, "kind", "paid")
     folder = trial_folder(tmp_path, jobs=jobs, mapping=quarantining("out_of_range", "undeclared_code"))
@@ -310,3 +345,31 @@ def test_a_table_without_rows(tmp_path):
 def test_a_person_without_id_is_an_error_and_not_a_traceback(tmp_path):
     folder = trial_folder(tmp_path, participants=with_cell(PARTICIPANTS, 2, "participant_id", ""))
     assert the_problem(folder, "missing_value").column == "participant_id"
+
+
+def test_register_tables_have_their_rules_too(tmp_path):
+    mapping = (
+        MAPPING
+        + """
+[tables.months]
+file = "months.csv"
+[tables.fidelity]
+file = "fidelity.csv"
+"""
+    )
+    folder = trial_folder(tmp_path, mapping=mapping)
+    (folder / "months.csv").write_text(
+        "participant_id,month,source,days_worked\n001,2010-02,RIZIV,3\n001,Feb 2010,RIZIV,4\n"
+        "001,2010-02,RIZIV,5\n001,2010-03,RIZIV,32\n"
+    )
+    (folder / "fidelity.csv").write_text("site,reviewed_on,reviewer,item_1\nGent,2011-01-01,external,5\n"
+                                         "Gant,2011-01-01,external,6\n")  # fmt: skip
+    trial, problems = inspect(folder)
+    assert trial is None
+    assert {(item.table, item.rule, item.rows) for item in problems if item.severity == "error"} == {
+        ("months", "not_a_month", (2,)),
+        ("months", "duplicate_key", (1, 3)),
+        ("months", "out_of_range", (4,)),
+        ("fidelity", "unknown_site", (2,)),
+        ("fidelity", "out_of_range", (2,)),
+    }
