@@ -26,8 +26,8 @@ from ipseval.endpoints.base import (
     whole_months_of,
     why_unknown,
 )
-from ipseval.endpoints.ever import HOURS_NOT_RECORDED
 from ipseval.endpoints.spell_rows import (
+    HOURS_NOT_RECORDED,
     competitive_jobs,
     followed_part,
     hours_column,
@@ -164,7 +164,8 @@ class Earnings(SourcedAmount):
 
     def total(self, jobs: Spells) -> Floats:
         """Return hours x wage per hour, over all spells."""
-        hours_column(jobs), wage_column(jobs)
+        hours_column(jobs)
+        wage_column(jobs)
         return spells.earnings(jobs)
 
 

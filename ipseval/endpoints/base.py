@@ -35,7 +35,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ipseval import words
 from ipseval.errors import AnalysisError
@@ -173,22 +173,27 @@ def joined(items: list[str], lang: str) -> str:
 
 def outcome_frame(
     trial: Trial,
-    month: float,
+    month: float | tuple[float, ...],
     value: Any,
     *,
-    known: ArrayLike,
-    reason: ArrayLike,
+    known: NDArray[np.bool_],
+    reason: NDArray[Any],
     **more: Any,
 ) -> pd.DataFrame:
-    """Return the rows of one month: one per participant, in the trial's order."""
-    people = trial.participants
+    """Return the rows of one month: one per participant, in the trial's order.
+
+    Several months at once are blocks of such rows: ``known`` and ``reason`` then have the shape
+    (months, people), and ``value`` has their length when flattened.
+    """
+    people, months = trial.participants, np.atleast_1d(np.asarray(month, dtype=np.float64))
+    rows = np.tile(np.arange(len(people)), len(months))
     frame = {
-        "participant_id": people["participant_id"].array,
-        "arm": people["arm"].array,
-        "month": np.full(len(people), float(month)),
+        "participant_id": people["participant_id"].array.take(rows),
+        "arm": people["arm"].array.take(rows),
+        "month": np.repeat(months, len(people)),
         "value": value,
-        "known": np.asarray(known, dtype=np.bool_),
-        "reason": pd.array(np.asarray(reason, dtype=object).tolist(), dtype="string"),
+        "known": known.ravel(),
+        "reason": pd.array(reason.ravel().tolist(), dtype="string"),
         **more,
     }
     return pd.DataFrame(frame)
@@ -220,14 +225,17 @@ def stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def yes_no(yes: NDArray[np.bool_], known: NDArray[np.bool_]) -> pd.arrays.BooleanArray:
-    """Return a boolean column, missing where not known."""
-    return pd.arrays.BooleanArray(yes & known, ~known)
+    """Return a boolean column, flattened, missing where not known."""
+    return pd.arrays.BooleanArray((yes & known).ravel(), ~known.ravel())
 
 
 def why_unknown(
     trial: Trial, known: NDArray[np.bool_], otherwise: str = "followed too short"
 ) -> NDArray[Any]:
-    """Return why follow-up ended for those whose outcome is not known, and "" for the others."""
+    """Return why follow-up ended for those whose outcome is not known, and "" for the others.
+
+    ``known`` has the shape (people,) or (months, people), and so has the answer.
+    """
     people = trial.participants
     if "end_reason" not in people:
         return np.where(known, "", np.array(otherwise, dtype=object))

@@ -19,6 +19,7 @@ from ipseval import spells
 from ipseval.endpoints import explain
 from ipseval.endpoints.base import Endpoint, Kind, months_of, outcome_frame, stacked, why_unknown, yes_no
 from ipseval.endpoints.spell_rows import (
+    HOURS_NOT_RECORDED,
     competitive_jobs,
     followed_from_start,
     hours_column,
@@ -32,7 +33,6 @@ from ipseval.spells.intervals import Floats
 from ipseval.trial import Design, Trial
 
 _NEVER = np.inf
-HOURS_NOT_RECORDED = "hours not recorded"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class InWorkOrEducation(EverEmployed):
 
     def kinds(self, design: Design) -> tuple[str, ...]:
         """Return the competitive kinds, and education."""
-        return (*design.competitive, *({"education"} - set(design.competitive)))
+        return tuple(dict.fromkeys((*design.competitive, "education")))
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def in_month(trial: Trial, amounts: Panel, months: tuple[float, ...]) -> pd.Data
 
 
 def reasons(trial: Trial, status: NDArray[np.int8], *, name_the_dead: bool = False) -> NDArray[Any]:
-    """Return why one month of each person is not known, "" where it is."""
+    """Return why a month of each person is not known, "" where it is; months by people, or people."""
     coverage = "outside coverage" if "coverage" in trial.tables else "no record, and no coverage table"
     by_status = np.array(["", DIED if name_the_dead else "", "", coverage, "not recorded"], dtype=object)
     not_followed = status == NOT_FOLLOWED

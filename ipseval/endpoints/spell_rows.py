@@ -16,6 +16,9 @@ from ipseval.spells import Spells
 from ipseval.spells.intervals import Floats
 from ipseval.trial import Trial
 
+#: Why a value is not known although the spells are.
+HOURS_NOT_RECORDED = "hours not recorded"
+
 
 def job_spells_of(trial: Trial, kinds: Collection[str]) -> Spells:
     """Return the spells of the given kinds in study days, not clipped.

@@ -129,7 +129,8 @@ class EmployedMonthly(Endpoint):
 
     def evaluate(self, trial: Trial) -> pd.DataFrame:
         """Return one row per participant and month; see ``ipseval.endpoints.base``."""
-        return _by_spells(trial, self.until) if self.source == "jobs" else _by_registers(trial, self.until)
+        by_source = _by_spells if self.source == "jobs" else _by_registers
+        return by_source(trial, self.months)
 
     def explain(self, trial: Trial, person: str) -> str:
         """Return one person's way from records to value."""
@@ -140,33 +141,23 @@ class EmployedMonthly(Endpoint):
         return explain.explanation(self, trial, person, records, explain.observed_lines(trial, person))
 
 
-def _by_spells(trial: Trial, n_months: int) -> pd.DataFrame:
-    edges = month_edges(n_months, trial.design.month, randomised_on=randomised_on(trial))
-    edges = np.broadcast_to(edges, (len(trial), n_months + 1))
-    works = spells.days_by_month(followed_part(trial, competitive_jobs(trial)), edges) > 0
-    begun, ends = edges[:, :-1] >= 0, edges[:, 1:] - 1
-    dead = begun & trial.died[:, None] & (ends > trial.followed_days[:, None])
-    known = dead | (begun & (ends <= observed_to(trial)[:, None]))
-    unknown_reason = why_unknown(trial, np.zeros(len(trial), dtype=np.bool_))
-    frames = []
-    for k in range(n_months):
-        reason = np.where(begun[:, k], unknown_reason, NOT_YET_RANDOMISED)
-        reason = np.where(known[:, k], "", reason)
-        reason = np.where(dead[:, k] & ~works[:, k], DIED, reason)
-        value = yes_no(works[:, k], known[:, k])
-        frames.append(outcome_frame(trial, k + 1, value, known=known[:, k], reason=reason))
-    return stacked(frames)
+def _by_spells(trial: Trial, months: tuple[float, ...]) -> pd.DataFrame:
+    edges = month_edges(len(months), trial.design.month, randomised_on=randomised_on(trial))
+    jobs = followed_part(trial, competitive_jobs(trial))
+    works = (spells.days_by_month(jobs, edges) > 0).T
+    begun, last_day = edges.T[:-1] >= 0, edges.T[1:] - 1
+    dead = begun & trial.died & (last_day > trial.followed_days)
+    known = dead | (begun & (last_day <= observed_to(trial)))
+    reason = np.where(begun | known, why_unknown(trial, known), NOT_YET_RANDOMISED)
+    reason[dead & ~works] = DIED
+    return outcome_frame(trial, months, yes_no(works, known), known=known, reason=reason)
 
 
-def _by_registers(trial: Trial, n_months: int) -> pd.DataFrame:
-    working = registers.working_panel(trial, n_months)
-    frames = []
-    for k in range(n_months):
-        known = working.known[:, k]
-        reason = registers.reasons(trial, working.status[:, k], name_the_dead=True)
-        value = yes_no(working.value[:, k] == 1, known)
-        frames.append(outcome_frame(trial, k + 1, value, known=known, reason=reason))
-    return stacked(frames)
+def _by_registers(trial: Trial, months: tuple[float, ...]) -> pd.DataFrame:
+    working = registers.working_panel(trial, len(months))
+    known, status = working.known.T, working.status.T
+    reason = registers.reasons(trial, status, name_the_dead=True)
+    return outcome_frame(trial, months, yes_no(working.value.T == 1, known), known=known, reason=reason)
 
 
 def employed_at(month: float | Iterable[float] = 18, source: str = "jobs") -> EmployedAt:
