@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ipseval.errors import DataError
-from ipseval.loading import inspect, load
+from ipseval.loading import inspect, load, problems_text
 from ipseval.loading.rules import ROW_RULES
 from tests.loading.trials import (
     JOBS,
     MAPPING,
     PARTICIPANTS,
     VISITS,
+    as_csv,
     replaced,
     the_problem,
     trial_folder,
@@ -373,3 +376,24 @@ file = "fidelity.csv"
         ("fidelity", "unknown_site", (2,)),
         ("fidelity", "out_of_range", (2,)),
     }
+
+
+@settings(max_examples=100)
+@given(
+    st.sampled_from(["participants", "jobs", "visits"]),
+    st.integers(0, 5),
+    st.integers(0, 7),
+    st.text(max_size=12)
+    | st.sampled_from(["1e400", "-0", "0000-00-00", "32/13/2010", "²", "١٢", "{n}", '"', "1 000"]),
+)
+def test_no_cell_and_no_header_gives_a_traceback(tmp_path_factory, table, row, place, text):
+    tables = {"participants": PARTICIPANTS, "jobs": JOBS, "visits": VISITS}
+    records = [line.split(",") for line in tables[table].splitlines()]
+    record = records[row % len(records)]
+    record[place % len(record)] = text
+    folder = tmp_path_factory.mktemp("spoiled")
+    trial_folder(folder, encoding="utf-8", **{table: as_csv(records).replace("\0", "")})
+    trial, problems = inspect(folder)
+    assert (trial is None) == any(problem.severity == "error" for problem in problems)
+    assert all(problem.rule and problem.message for problem in problems)
+    assert problems_text(problems)
