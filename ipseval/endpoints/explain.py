@@ -69,12 +69,14 @@ def job_lines(trial: Trial, person: str, kinds: Collection[str], *, only_new: bo
 
 def _pay(job: pd.Series) -> str:
     """Return hours and wage where the table has them; a blank is said to be one."""
-    found = [
-        f"{'unknown' if pd.isna(job[column]) else format(job[column], 'g')} {unit}"
-        for column, unit in (("hours_per_week", "hours a week"), ("wage_per_hour", "an hour"))
-        if column in job
-    ]
-    return "".join(f", {item}" for item in found)
+    ways = (
+        ("hours_per_week", "{:g} hours a week", "hours unknown"),
+        ("wage_per_hour", "{:g} an hour", "wage unknown"),
+    )
+    found = [(job[column], known, unknown) for column, known, unknown in ways if column in job]
+    return "".join(
+        f", {unknown if pd.isna(value) else known.format(value)}" for value, known, unknown in found
+    )
 
 
 def _verdict(kind: str, start: int, end: int, followed: int, kinds: Collection[str], only_new: bool) -> str:

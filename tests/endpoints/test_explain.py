@@ -41,8 +41,7 @@ def test_each_spell_is_counted_or_not_with_the_reason(trial):
         "not counted, under way at randomisation (since day -5) and so not new",
         "    2020-02-10 to 2020-03-01, sheltered, 20 hours a week, 15 an hour: "
         "not counted, only competitive is",
-        "    2020-04-10 to still going, competitive, unknown hours a week, 15 an hour: "
-        "counted, days 100 to 400",
+        "    2020-04-10 to still going, competitive, hours unknown, 15 an hour: counted, days 100 to 400",
         "    2021-05-15 to still going, competitive, 20 hours a week, 15 an hour: "
         "not counted, starts on day 500, after follow-up",
         "  within 18 months: days 0 to 546, before 2021-07-01; followed to it: no",
