@@ -1,0 +1,44 @@
+"""The ways of counting people whose outcome is unknown, side by side, those known to mislead marked."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ipseval.render.figures import marks
+from ipseval.render.figures.drawing import Drawing
+from ipseval.render.figures.rates import differences, methods_note, proportions, sheet
+from ipseval.render.figures.source import Source
+
+QUANTITIES = ("proportion",)
+_ORDER = ("as_not_employed", "censored", "observed", "completers", "best_case", "worst_case")
+#: Ways that mislead, and the sign that points to the note that says why.
+_MARKED = {"observed": "\u2020", "completers": "\u2021"}
+
+
+def draw(source: Source, width: float) -> Drawing:
+    """Draw the last month of a rate under every way of counting the unknown."""
+    rows = source.frame.loc[source.frame["setting"].str.startswith("missing=")]
+    rows = rows.loc[rows["time"] == rows["time"].max()]
+    arms, contrasts = (_first_method(rows, name) for name in ("proportion", "risk_difference"))
+    source.refuse_if_empty(pd.concat([arms, contrasts]), "way of counting the unknown")
+    ways = [way for way in _ORDER if f"missing={way}" in set(arms["setting"])]
+    labels = {
+        f"missing={way}": source.named("setting", way, capital=True) + _MARKED.get(way, "") for way in ways
+    }
+    panels = (
+        proportions(source, marks.lines(source, arms, labels, "setting", marks.arm_marks)),
+        differences(source, marks.lines(source, contrasts, labels, "setting", marks.contrast_marks)),
+    )
+    notes = methods_note(source, arms, contrasts)
+    notes += [
+        f"{sign} {source.named('note', way, capital=True)}." for way, sign in _MARKED.items() if way in ways
+    ]
+    when = source.when(float(rows["time"].max()))
+    caption = source.say("shows.unknowns", when=when, contrast=marks.compared(source))
+    return sheet(source, width, panels, caption, notes)
+
+
+def _first_method(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return one row per way and arm or contrast: the default method, which is written first."""
+    mine = rows.loc[rows["quantity"] == quantity]
+    return mine.drop_duplicates(["setting", "arm", "contrast"])
