@@ -122,7 +122,8 @@ def log_rank(
         observed, expected, covariance = (
             total + part for total, part in zip((observed, expected, covariance), parts, strict=True)
         )
-    return _test(groups, observed, expected, covariance)
+    test = score_statistic(observed, expected, covariance)
+    return LogRank(groups, observed, expected, observed - expected, covariance, *test)
 
 
 def _within_stratum(
@@ -163,7 +164,10 @@ def _weight(weights: str, powers: tuple[float, float], n: Floats, d: Floats) -> 
             return np.ones_like(n)
 
 
-def _test(groups: NDArray[Any], observed: Floats, expected: Floats, covariance: Floats) -> LogRank:
+def score_statistic(
+    observed: Floats, expected: Floats, covariance: Floats
+) -> tuple[float, int, float, float]:
+    """Return the chi-square statistic of observed minus expected, its df, z (two groups only) and p value."""
     score = observed - expected
     # Scores add up to 0 over the groups that share risk sets, so that the covariance is never of full rank.
     variances, directions = np.linalg.eigh(covariance)
@@ -175,18 +179,8 @@ def _test(groups: NDArray[Any], observed: Floats, expected: Floats, covariance: 
         )
     statistic = float(np.sum((score @ directions[:, varies]) ** 2 / variances[varies]))
     df = int(varies.sum())
-    z = float(score[1] / np.sqrt(covariance[1, 1])) if groups.size == 2 else float("nan")
-    return LogRank(
-        groups,
-        observed,
-        expected,
-        score,
-        covariance,
-        statistic,
-        df=df,
-        z=z,
-        p_value=float(special.chdtrc(df, statistic)),
-    )
+    z = float(score[1] / np.sqrt(covariance[1, 1])) if score.size == 2 else float("nan")
+    return statistic, df, z, float(special.chdtrc(df, statistic))
 
 
 def _checked_exponents(weights: str, exponents: tuple[float, float] | None) -> tuple[float, float]:
