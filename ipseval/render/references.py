@@ -1,0 +1,36 @@
+"""Where each method of the results is described; names are those of the ``method`` column."""
+
+from __future__ import annotations
+
+#: Method -> where it is described. A method without one is arithmetic.
+REFERENCES: dict[str, str] = {
+    "wilson": "Wilson (1927), Journal of the American Statistical Association 22:209-212",
+    "clopper_pearson": "Clopper & Pearson (1934), Biometrika 26:404-413",
+    "mid_p": "Berry & Armitage (1995), The Statistician 44:417-423",
+    "jeffreys": "Brown, Cai & DasGupta (2001), Statistical Science 16:101-133",
+    "agresti_coull": "Agresti & Coull (1998), The American Statistician 52:119-126",
+    "newcombe": (
+        "Newcombe (1998), Statistics in Medicine 17:873-890, method 10; Altman (1998), BMJ 317:1309-1312"
+    ),
+    "miettinen_nurminen": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
+    "agresti_caffo": "Agresti & Caffo (2000), The American Statistician 54:280-288",
+    "koopman": "Koopman (1984), Biometrics 40:513-517",
+    "log": "Katz, Baptista, Azen & Pike (1978), Biometrics 34:469-474",
+    "n_minus_1_chi_square": "Campbell (2007), Statistics in Medicine 26:3661-3675",
+    "aalen_johansen": "Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141-150",
+    "kaplan_meier": "Kaplan & Meier (1958), Journal of the American Statistical Association 53:457-481",
+    "log_rank": "Mantel (1966), Cancer Chemotherapy Reports 50:163-170",
+    "cox_efron": (
+        "Cox (1972), Journal of the Royal Statistical Society B 34:187-220; "
+        "Efron (1977), Journal of the American Statistical Association 72:557-565"
+    ),
+    "score_test": "Grambsch & Therneau (1994), Biometrika 81:515-526",
+    "adaptive_gauss_hermite_25": (
+        "Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35; "
+        "Zeger, Liang & Albert (1988), Biometrics 44:1049-1060"
+    ),
+    "bang_tsiatis": "Bang & Tsiatis (2000), Biometrika 87:329-343",
+    "bootstrap_percentile": "Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3",
+    "welch": "Welch (1947), Biometrika 34:28-35",
+    "brunner_munzel_logit": "Brunner & Munzel (2000), Biometrical Journal 42:17-25",
+}
