@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,13 +125,13 @@ def cox(
     checks.same_length(duration=time, event=happened)
     if not happened.any():
         raise AnalysisError(f"No event among {time.size} people, so no hazard can be compared.")
-    scale = _spread(columns)
+    scale = column_spread(columns)
     standardised = (columns - columns.mean(axis=0)) / scale
     model = risk_strata(time, happened, standardised, strata=strata, entry=entry, efron=ties == "efron")
     null = total(model, np.zeros(scale.size))
-    _refuse_collinear(null.information, int(happened.sum()))
-    path = _maximise(model, null)
-    covariance = _covariance(path.at.information, path.infinite)
+    refuse_collinear(null.information, int(happened.sum()))
+    path = maximise(lambda coef: total(model, coef), null)
+    covariance = inverse_information(path.at.information, path.infinite)
     robust = None if cluster is None else _sandwich(model, path, covariance, cluster, time.size)
     used = covariance if robust is None else robust
     return CoxFit(
@@ -139,9 +140,9 @@ def cox(
         robust_covariance=None if robust is None else robust / np.outer(scale, scale),
         loglik_null=null.loglik,
         loglik=path.at.loglik,
-        likelihood_ratio_test=_chi_square(2 * (path.at.loglik - null.loglik), scale.size),
-        wald_test=_chi_square(_distance(path.coef, used), scale.size),
-        score_test=_chi_square(_distance(null.score, null.information), scale.size),
+        likelihood_ratio_test=chi_square(2 * (path.at.loglik - null.loglik), scale.size),
+        wald_test=chi_square(squared_distance(path.coef, used), scale.size),
+        score_test=chi_square(squared_distance(null.score, null.information), scale.size),
         n=time.size,
         n_event=int(happened.sum()),
         iterations=path.iterations,
@@ -196,7 +197,9 @@ def total(model: list[Stratum], coef: Floats, weights: list[Floats] | None = Non
     )
 
 
-class _Path(NamedTuple):
+class Path(NamedTuple):
+    """Where a climb ended: ``reason`` says why it did not converge, and is empty if it did."""
+
     coef: Floats
     at: Evaluation
     infinite: NDArray[np.bool_]
@@ -204,25 +207,25 @@ class _Path(NamedTuple):
     reason: str
 
 
-def _maximise(model: list[Stratum], null: Evaluation) -> _Path:
+def maximise(likelihood: Callable[[Floats], Evaluation], null: Evaluation) -> Path:
     """Climb the partial likelihood from 0 by Newton steps, halved while they overshoot."""
     coef, at = np.zeros(null.score.size), null
     nowhere = np.zeros(coef.size, dtype=np.bool_)
     for iteration in range(1, _MAX_ITERATIONS + 1):
         step = np.linalg.lstsq(at.information, at.score, rcond=None)[0]
-        moved = total(model, coef + step)
+        moved = likelihood(coef + step)
         slack = 1e-12 * abs(at.loglik) + 1e-9
         while not moved.loglik >= at.loglik - slack and np.abs(step).max() > _STEP_DONE:
             step = step / 2
-            moved = total(model, coef + step)
+            moved = likelihood(coef + step)
         gain, coef, at = moved.loglik - at.loglik, coef + step, moved
         largest = np.abs(step).max()
         if largest < _STEP_DONE:
-            return _Path(coef, at, nowhere, iteration, "")
+            return Path(coef, at, nowhere, iteration, "")
         if gain < slack and largest > _STEP_RUNAWAY:
             infinite = np.abs(step) > 0.1 * largest
-            return _Path(coef, at, infinite, iteration, _infinite_reason(infinite))
-    return _Path(coef, at, nowhere, _MAX_ITERATIONS, f"No convergence in {_MAX_ITERATIONS} iterations.")
+            return Path(coef, at, infinite, iteration, _infinite_reason(infinite))
+    return Path(coef, at, nowhere, _MAX_ITERATIONS, f"No convergence in {_MAX_ITERATIONS} iterations.")
 
 
 def _infinite_reason(infinite: NDArray[np.bool_]) -> str:
@@ -233,7 +236,8 @@ def _infinite_reason(infinite: NDArray[np.bool_]) -> str:
     )
 
 
-def _spread(columns: Floats) -> Floats:
+def column_spread(columns: Floats) -> Floats:
+    """Return the standard deviation of each covariate; refuse a constant."""
     spread: Floats = columns.std(axis=0)
     size = np.abs(columns).max(axis=0, initial=0.0)
     if constant := np.flatnonzero(spread <= 1e-13 * size).tolist():
@@ -244,7 +248,7 @@ def _spread(columns: Floats) -> Floats:
     return spread
 
 
-def _refuse_collinear(information: Floats, n_event: int) -> None:
+def refuse_collinear(information: Floats, n_event: int) -> None:
     """Refuse covariates that the events cannot tell apart, or that do not vary among those at risk."""
     variances = np.diag(information)
     flat = variances <= _SEPARATE * n_event
@@ -260,7 +264,7 @@ def _refuse_collinear(information: Floats, n_event: int) -> None:
     )
 
 
-def _covariance(information: Floats, infinite: NDArray[np.bool_]) -> Floats:
+def inverse_information(information: Floats, infinite: NDArray[np.bool_]) -> Floats:
     """Return the inverse information of the finite coefficients; NaN for infinite ones.
 
     In the limit an infinite coefficient carries no information and is uncorrelated with the rest.
@@ -271,7 +275,7 @@ def _covariance(information: Floats, infinite: NDArray[np.bool_]) -> Floats:
     return covariance
 
 
-def _sandwich(model: list[Stratum], path: _Path, covariance: Floats, cluster: ArrayLike, n: int) -> Floats:
+def _sandwich(model: list[Stratum], path: Path, covariance: Floats, cluster: ArrayLike, n: int) -> Floats:
     """Return the covariance from score residuals summed within clusters."""
     labels, place = codes(cluster, "cluster")
     checks.same_length(cluster=place, duration=np.empty(n))
@@ -286,12 +290,13 @@ def _sandwich(model: list[Stratum], path: _Path, covariance: Floats, cluster: Ar
     return robust
 
 
-def _distance(vector: Floats, covariance: Floats) -> float:
+def squared_distance(vector: Floats, covariance: Floats) -> float:
     """Return the squared length of a vector in units of its covariance; NaN where that has no inverse."""
     if not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance, hermitian=True) < vector.size:
         return float("nan")
     return float(vector @ np.linalg.solve(covariance, vector))
 
 
-def _chi_square(statistic: float, df: int) -> ChiSquareTest:
+def chi_square(statistic: float, df: int) -> ChiSquareTest:
+    """Return the test with its p value."""
     return ChiSquareTest(statistic, df, float(special.chdtrc(df, max(statistic, 0.0))))
