@@ -203,7 +203,7 @@ def restricted_mean_ratio(
 def _time_lost(table: RiskTable, horizon: ArrayLike, conf_level: float) -> RestrictedMean:
     checks.confidence(conf_level)
     horizons = np.atleast_1d(checks.float_array(horizon, "horizon"))
-    _inside_follow_up(table, horizons)
+    inside_follow_up(table, horizons)
     estimate, variance = np.array([_area_lost(table, tau) for tau in horizons]).T
     std_error = np.where(variance > 0, np.sqrt(np.maximum(variance, 0)), np.nan)
     half_width = special.ndtri(0.5 + conf_level / 2) * std_error
@@ -233,7 +233,8 @@ def _area_lost(table: RiskTable, tau: float) -> tuple[float, float]:
     return float(loss.sum()), float(variance.sum())
 
 
-def _inside_follow_up(table: RiskTable, horizons: Floats) -> None:
+def inside_follow_up(table: RiskTable, horizons: Floats) -> None:
+    """Refuse a horizon that is not above 0, or beyond which someone event-free was never seen."""
     if (horizons <= 0).any():
         raise AnalysisError(
             f"horizon={horizons.min():g} is not above 0. Pass the end of the period in question."
