@@ -15,7 +15,7 @@ from ipseval.render import html, tables
 from ipseval.render.figures import plot
 from ipseval.render.references import REFERENCES
 from ipseval.render.tables.cells import Writer, capital, inner
-from ipseval.results import Results
+from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import when
 
 #: The order of the results; a section that is not named here follows, by its own name.
@@ -80,11 +80,10 @@ class Composer:
         plan = self.results.provenance.get("plan")
         if plan is not None:
             return list(plan.get("displays", ()))
-        present = set(self.results.frame["analysis"])
         return [
             {"name": analysis, "figure": record["figure"], "analysis": analysis}
-            for analysis, record in self.results.records.items()
-            if record.get("figure") and record.get("section") != "published" and analysis in present
+            for analysis, record in self._records()
+            if record.get("figure") and record.get("section") != "published"
         ]
 
     def figure(self, display: dict[str, str]) -> Iterator[str]:
@@ -115,9 +114,8 @@ class Composer:
     # ---- the results
 
     def _analyses(self, section: str) -> Iterator[str]:
-        present = set(self.results.frame["analysis"])
         for analysis, record in self._records():
-            if record.get("section") == section and analysis in present:
+            if record.get("section") == section:
                 yield from (
                     self._people(analysis) if section == "people" else self._estimates(analysis, record)
                 )
@@ -201,7 +199,9 @@ class Composer:
     ) -> Iterator[str]:
         """Yield how people with an unknown outcome were counted, and what other ways would give."""
         settings = record.get("main", {}).get("setting", {})
-        rules = [rule for rule in dict.fromkeys(settings.values()) if rule.startswith("missing=")]
+        ordered = sorted(settings, key=list(QUANTITIES).index)
+        settings = {name: settings[name] for name in ordered if settings[name].startswith("missing=")}
+        rules = list(dict.fromkeys(settings.values()))
         if rules:
             yield html.paragraph(self.say("unknown.counted", rule=self._rules(settings, rules)))
         elif words.has(f"report.unknown.{record['section']}"):
@@ -248,11 +248,11 @@ class Composer:
         yield html.paragraph(self.say("methods.intervals"))
         if trial.get("month_rule") and words.has(f"report.months.{trial['month_rule']}"):
             yield html.paragraph(self.say(f"months.{trial['month_rule']}"))
-        if self.results.endpoints:
+        present = [str(name) for name in pd.unique(self.results.frame["endpoint"])]
+        defined = [name for name in present if name in self.results.endpoints]
+        if defined:
             yield html.heading(self.say("methods.definitions"), 3)
-            yield html.terms(
-                (self.write.outcome(name), self._definition(name)) for name in self.results.endpoints
-            )
+            yield html.terms((self.write.outcome(name), self._definition(name)) for name in defined)
         yield html.heading(self.say("methods.used"), 3)
         used = dict.fromkeys(
             method for method in self.results.frame["method"] if method and method != "published"
@@ -299,9 +299,9 @@ class Composer:
     def _provenance(self) -> Iterator[str]:
         known, trial = self.results.provenance, self.write.trial
         plan = known.get("plan", {})
-        frozen = [f"{name} {day}" for name, day in trial.get("freeze_dates", {}).items()]
-        seeds = [f"{name} {seed}" for name, seed in known.get("seeds", {}).items()]
-        versions = [f"{name} {version}" for name, version in known.get("versions", {}).items()]
+        frozen = [f"{name} {day}" for name, day in sorted(trial.get("freeze_dates", {}).items())]
+        seeds = [f"{name} {seed}" for name, seed in sorted(known.get("seeds", {}).items())]
+        versions = [f"{name} {version}" for name, version in sorted(known.get("versions", {}).items())]
         yield html.paragraph(self.say("provenance.repeatable"))
         yield html.terms(
             [
