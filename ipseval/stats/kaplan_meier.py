@@ -238,7 +238,7 @@ def probability_limits(
     With scale g the limits are the inverse of g(p) -+ z std_error |g'(p)|. At p = 0 and p = 1 the
     standard error is 0 or undefined and there is no honest limit, whatever the scale.
     """
-    scale = _SCALES[interval]
+    scale = SCALES[interval]
     inside = (probability > 0) & (probability < 1)
     p = np.where(inside, probability, np.nan)
     half_width = special.ndtri(0.5 + conf_level / 2) * std_error * np.abs(scale.slope(p))
@@ -246,25 +246,27 @@ def probability_limits(
     return np.minimum(*ends), np.maximum(*ends)
 
 
-class _Scale(NamedTuple):
+class Scale(NamedTuple):
+    """A scale for a probability: the transform, its inverse, and its derivative."""
+
     transform: Callable[[Floats], Floats]
     inverse: Callable[[Floats], Floats]
     slope: Callable[[Floats], Floats]
 
 
-_SCALES = {
-    "log-log": _Scale(
+SCALES = {
+    "log-log": Scale(
         lambda p: np.log(-np.log(p)), lambda y: np.exp(-np.exp(y)), lambda p: 1.0 / (p * np.log(p))
     ),
-    "complementary log-log": _Scale(
+    "complementary log-log": Scale(
         lambda p: np.log(-np.log1p(-p)),
         lambda y: -np.expm1(-np.exp(y)),
         lambda p: 1.0 / ((1.0 - p) * np.log1p(-p)),
     ),
-    "log": _Scale(np.log, lambda y: np.minimum(np.exp(y), 1.0), lambda p: 1.0 / p),
-    "plain": _Scale(lambda p: p, lambda y: np.clip(y, 0.0, 1.0), np.ones_like),
-    "logit": _Scale(special.logit, special.expit, lambda p: 1.0 / (p * (1.0 - p))),
-    "arcsine": _Scale(
+    "log": Scale(np.log, lambda y: np.minimum(np.exp(y), 1.0), lambda p: 1.0 / p),
+    "plain": Scale(lambda p: p, lambda y: np.clip(y, 0.0, 1.0), np.ones_like),
+    "logit": Scale(special.logit, special.expit, lambda p: 1.0 / (p * (1.0 - p))),
+    "arcsine": Scale(
         lambda p: np.arcsin(np.sqrt(p)),
         lambda y: np.sin(np.clip(y, 0.0, np.pi / 2)) ** 2,
         lambda p: 0.5 / np.sqrt(p * (1.0 - p)),
