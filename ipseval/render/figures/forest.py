@@ -24,6 +24,7 @@ ROW, GAP = 3.5, 1.5  # mm: the height of a mark's row, and the space after a lin
 _LABEL_SHARE = 0.27  # of the width, before words are wrapped
 _NARROW = 32.0  # mm of a panel, below which labels move above their marks
 _NARROW_BESIDE = 24.0  # mm of each panel beside another, below which they move below each other
+_HALF = 80.0  # mm from which panels without common lines stand beside each other
 _BETWEEN = 5.0
 _KEY_SAMPLE = 7.0
 
@@ -55,47 +56,79 @@ def key(page: Page, source: Source) -> None:
     page.y += 1.2
     x, step = MARGIN, line_height(style.TEXT) + 0.4
     for arm in source.shown_arms:
-        name, look = source.arm(arm), source.styles[arm]
-        needed = _KEY_SAMPLE + page.text_width(name)
+        look = source.styles[arm]
+        name = page.wrapped(source.arm(arm), page.width - 2 * MARGIN - _KEY_SAMPLE)
+        needed = _KEY_SAMPLE + max(map(page.text_width, name))
         if x > MARGIN and x + needed > page.width - MARGIN:
             x, page.y = MARGIN, page.y + step
         middle = page.y + 0.42 * step
         page.rule((x + 0.5, x + 5.5), (middle, middle), color=look.colour)
         page.rule((x + 3.0,), (middle,), color=look.colour, **look.marks())
-        page.put(x + _KEY_SAMPLE, page.y + style.TEXT * style.MM_PER_POINT, name, colour=look.colour)
+        page.lines(x + _KEY_SAMPLE, page.y, name, colour=look.colour)
+        page.y += line_height(style.TEXT) * (len(name) - 1)
         x += needed + 5.0
     page.y += step + 0.6
 
 
-def draw_panels(page: Page, source: Source, panels: Sequence[Panel], *, beside: bool) -> None:
-    """Draw panels beside each other where they share their lines and have room, else below each other."""
-    indent = MARGIN + max(_label_width(page, panel) for panel in panels) + _BETWEEN
-    numbers = [_numbers_width(page, source, panel) for panel in panels]
-    room = page.width - MARGIN - indent - sum(numbers) - (len(panels) - 1) * _BETWEEN
-    each = room / len(panels)
-    if beside and each >= _NARROW_BESIDE:
-        columns, left = [], indent
-        for width in numbers:
-            columns.append(Columns(left, each, left + each + 2.0, left + each + width))
-            left = columns[-1].end + _BETWEEN
-        _band(page, source, panels, columns, above=False)
+def draw_panels(page: Page, source: Source, panels: Sequence[Panel], *, shared: bool) -> None:
+    """Draw panels beside each other where there is room, else below each other.
+
+    ``shared`` panels have the same lines, and then one column of labels serves them all.
+    """
+    whole = (MARGIN, page.width - MARGIN)
+    if shared:
+        columns = _shared_columns(page, source, panels)
+        if columns[0].width >= _NARROW_BESIDE:
+            _band(page, source, panels, columns, whole, above=False)
+            return
+    half = (whole[1] - whole[0] - (len(panels) - 1) * _BETWEEN) / len(panels)
+    if not shared and half >= _HALF:
+        starts = [MARGIN + place * (half + _BETWEEN) for place in range(len(panels))]
+        _apart(page, source, panels, [(start, start + half) for start in starts])
         return
-    above = page.width - MARGIN - indent - max(numbers) < _NARROW
-    left = MARGIN + 2.0 if above else indent
-    width = page.width - MARGIN - left - max(numbers)
     for panel in panels:
-        _band(
-            page,
-            source,
-            [panel],
-            [Columns(left, width, left + width + 2.0, page.width - MARGIN)],
-            above=above,
-        )
+        _apart(page, source, [panel], [whole], like=panels)
         page.y += 2.0
 
 
-def _label_width(page: Page, panel: Panel) -> float:
-    most = _LABEL_SHARE * page.width
+def _shared_columns(page: Page, source: Source, panels: Sequence[Panel]) -> list[Columns]:
+    """Return equal axes beside each other, after one column of labels."""
+    left = MARGIN + max(_label_width(page, panel, page.width) for panel in panels) + _BETWEEN
+    numbers = [_numbers_width(page, source, panel) for panel in panels]
+    room = page.width - MARGIN - left - sum(numbers) - (len(panels) - 1) * _BETWEEN
+    each, columns = room / len(panels), []
+    for width in numbers:
+        columns.append(Columns(left, each, left + each + 2.0, left + each + width))
+        left = columns[-1].end + _BETWEEN
+    return columns
+
+
+def _apart(
+    page: Page,
+    source: Source,
+    panels: Sequence[Panel],
+    spans: Sequence[tuple[float, float]],
+    *,
+    like: Sequence[Panel] = (),
+) -> None:
+    """Draw each panel with its own labels in its span of the page, its axis as wide as ``like`` ones need."""
+    like = like or panels
+    top, ends = page.y, []
+    for panel, (start, end) in zip(panels, spans, strict=True):
+        label = max(_label_width(page, other, end - start) for other in like)
+        numbers = max(_numbers_width(page, source, other) for other in like)
+        above = end - start - label - _BETWEEN - numbers < _NARROW
+        left = start + 2.0 if above else start + label + _BETWEEN
+        width = end - left - numbers
+        page.y = top
+        columns = Columns(left, width, left + width + 2.0, end)
+        _band(page, source, [panel], [columns], (start, end), above=above)
+        ends.append(page.y)
+    page.y = max(ends)
+
+
+def _label_width(page: Page, panel: Panel, span: float) -> float:
+    most = _LABEL_SHARE * span
     parts = [part for line in panel.lines if line.marks for part in page.wrapped(line.label, most)]
     return max(map(page.text_width, parts), default=0.0)
 
@@ -111,18 +144,24 @@ def _header_lines(page: Page, source: Source) -> list[str]:
 
 
 def _band(
-    page: Page, source: Source, panels: Sequence[Panel], columns: Sequence[Columns], *, above: bool
+    page: Page,
+    source: Source,
+    panels: Sequence[Panel],
+    columns: Sequence[Columns],
+    span: tuple[float, float],
+    *,
+    above: bool,
 ) -> None:
     """Draw panels that share their lines, with titles above and scales below."""
     page.y += 1.0
     _titles(page, source, panels, columns)
     top = page.y + 0.8
-    slots, height = _slots(page, panels, columns[0].left, above=above)
+    slots, height = _slots(page, panels, span, columns[0].left, above=above)
     for slot in slots:
         how: dict[str, Any] = {"fontweight": "bold" if slot.is_heading else "normal"}
         if slot.is_over:  # the line of no difference passes behind the words
             how["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        page.lines(MARGIN, top + slot.label_top, slot.label, **how)
+        page.lines(span[0], top + slot.label_top, slot.label, **how)
     ends = []
     for panel, place in zip(panels, columns, strict=True):
         axes = page.axes(place.left, top, place.width, height)
@@ -133,7 +172,7 @@ def _band(
                 y = slot.centre + (row - (len(line.marks) - 1) / 2) * ROW
                 _draw_mark(axes, shown, panel, y, f"{shown.who} | {line.label}")
                 _write_mark(page, source, panel, shown, place.numbers, top + y)
-        ends.append(_below(page, panel, place, top + height, axes))
+        ends.append(_below(page, panel, place, top + height, axes, span))
     page.y = max(ends)
 
 
@@ -156,14 +195,16 @@ def _titles(page: Page, source: Source, panels: Sequence[Panel], columns: Sequen
     page.y = bottom
 
 
-def _slots(page: Page, panels: Sequence[Panel], left: float, *, above: bool) -> tuple[list[Slot], float]:
+def _slots(
+    page: Page, panels: Sequence[Panel], span: tuple[float, float], left: float, *, above: bool
+) -> tuple[list[Slot], float]:
     """Return the place of every line, and the height of all of them."""
     slots, y = [], GAP / 2
     step = line_height(style.TEXT)
     for lines in zip(*(panel.lines for panel in panels), strict=True):
         rows = max(len(line.marks) for line in lines)
         over = above or not rows
-        room = page.width - 2 * MARGIN if over else left - MARGIN - _BETWEEN
+        room = span[1] - span[0] if over else left - span[0] - _BETWEEN
         label = page.wrapped(lines[0].label, room, weight="normal" if rows else "bold")
         text, marks = step * len(label), rows * ROW
         high = text + marks if over else max(text, marks)
@@ -228,19 +269,25 @@ def _write_mark(page: Page, source: Source, panel: Panel, shown: Mark, x: float,
     )
 
 
-def _below(page: Page, panel: Panel, place: Columns, bottom: float, axes: Axes) -> float:
+def _below(
+    page: Page, panel: Panel, place: Columns, bottom: float, axes: Axes, span: tuple[float, float]
+) -> float:
     """Write in words what lies left and right of no difference; return how far down the panel reaches."""
     bottom += 1.6 + line_height(style.TEXT)
     if not panel.sides or panel.null is None:
         return bottom
     low, high = axes.get_xlim()
     null = place.left + place.width * (panel.scale * panel.null - low) / (high - low)
-    left, right = f"\u2190 {panel.sides[0]}", f"{panel.sides[1]} \u2192"
-    baseline = bottom + style.SMALL * style.MM_PER_POINT
-    page.put(null + 1.5, baseline, right, style.SMALL, style.QUIET)
-    # Nothing else stands below the scales, so words may reach as far as the page does.
-    if page.text_width(left, style.SMALL) <= null - 1.5 - MARGIN:
-        page.put(null - 1.5, baseline, left, style.SMALL, style.QUIET, ha="right")
-        return bottom + line_height(style.SMALL)
-    page.put(MARGIN, baseline + line_height(style.SMALL), left, style.SMALL, style.QUIET)
-    return bottom + 2 * line_height(style.SMALL)
+    # Nothing else stands below the scales, so words may reach beyond them; what does not fit follows below.
+    step = line_height(style.SMALL)
+    end = bottom + step
+    for text, x, room, align in (
+        (f"{panel.sides[1]} \u2192", null + 1.5, span[1] - null - 1.5, "left"),
+        (f"\u2190 {panel.sides[0]}", null - 1.5, null - 1.5 - span[0], "right"),
+    ):
+        if page.text_width(text, style.SMALL) <= room:
+            page.lines(x, bottom, [text], style.SMALL, ha=align, colour=style.QUIET)
+        else:
+            wrapped = page.wrapped(text, span[1] - span[0], style.SMALL)
+            end = page.lines(span[0], end, wrapped, style.SMALL, colour=style.QUIET)
+    return end

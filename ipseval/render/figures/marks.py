@@ -83,7 +83,7 @@ def contrast_marks(source: Source, rows: pd.DataFrame) -> tuple[Mark, ...]:
             active, reference = source.pair(contrast)
             who = source.say("against", active=source.arm(active), reference=source.arm(reference))
             several = len(source.contrasts) > 1
-            look = style.contrast_of(source.styles[active]) if several else style.CONTRAST
+            look = source.styles[active] if several else style.CONTRAST
             marks.append(mark(found[contrast], look, who))
     return tuple(marks)
 

@@ -30,7 +30,7 @@ def draw(source: Source, width: float) -> Drawing:
     when = source.when(float(rows["time"].max()))
     caption = source.say("shows.methods", when=when, contrast=marks.compared(source))
     cited = [source.say("note.source", citation=source.record["citation"])] if source.is_published else []
-    return sheet(source, width, panels, caption, cited, beside=False)
+    return sheet(source, width, panels, caption, cited, shared=False)
 
 
 def _main_settings(source: Source) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ipseval.render.figures.source import Source, drawable
 QUANTITIES = ("population_averaged_probability", "proportion")
 
 _MOST_BARS = 24  # months; beyond, intervals are bands
-_DODGE = 1.3  # mm between the arms of a month
+_DODGE = 2.0  # mm between the arms of a month
 _SPARSE = 8  # months that each get a tick
 
 
@@ -51,7 +51,7 @@ def draw(source: Source, width: float) -> Drawing:
         else:
             dodge = (at - (len(shown) - 1) / 2) * _DODGE / (place.x(1.0) - place.x(0.0))
             _bars(place, source, arm, months + dodge, shown[arm])
-    name_ends(page, place, ends, clear=_DODGE + 1.2)
+    name_ends(page, place, ends, clear=_DODGE / 2 + 1.2)
     notes = _notes(source, rows, series, banded=len(months) > _MOST_BARS)
     page.y += 0.6
     page.paragraph(" ".join(notes), style.SMALL, colour=style.QUIET)
@@ -100,11 +100,24 @@ def _bands(
 ) -> None:
     look = source.styles[arm]
     place.axes.fill_between(
-        months, values[1], values[2], color=look.colour, alpha=style.BAND_OPACITY, linewidth=0,
+        months,
+        values[1],
+        values[2],
+        color=look.colour,
+        alpha=style.BAND_OPACITY,
+        linewidth=0,
         label=f"interval {arm}",
-    )  # fmt: skip
+    )
+    known = np.isfinite(np.concatenate(([np.nan], values[0], [np.nan])))
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]  # no line reaches it, so it needs a marker
     place.axes.plot(
-        months, values[0], color=look.colour, linestyle=look.dashes, label=f"curve {arm}", **look.marks(2.2)
+        months,
+        values[0],
+        color=look.colour,
+        linestyle=look.dashes,
+        label=f"curve {arm}",
+        markevery=np.flatnonzero((months % 6 == 0) | alone).tolist(),
+        **look.marks(3.5),
     )
 
 

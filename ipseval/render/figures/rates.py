@@ -68,14 +68,14 @@ def sheet(
     caption: str,
     notes: list[str],
     *,
-    beside: bool = True,
+    shared: bool = True,
 ) -> Drawing:
     """Return a page with a heading, the key to the arms, the panels and the small print."""
     page = Page(width)
     page.paragraph(source.outcome, weight="bold")
     page.paragraph(caption)
     forest.key(page, source)
-    forest.draw_panels(page, source, panels, beside=beside)
+    forest.draw_panels(page, source, panels, shared=shared)
     page.y += 1.5
     said = [source.say("note.bars", level=source.level), *notes, *source.closing_notes()]
     page.paragraph(" ".join(said), style.SMALL, colour=style.QUIET)

@@ -58,7 +58,7 @@ _STYLES = (
     ArmStyle("#00795A", (0, (6, 1.5, 1.2, 1.5)), "^", filled=True),
     ArmStyle("#000000", (0, (1.2, 1.2)), "v", filled=False),
 )
-#: A contrast belongs to no arm.
+#: The one contrast of a figure belongs to no arm; several look like their active arms.
 CONTRAST = ArmStyle(INK, "solid", "D", filled=True)
 
 _SETTINGS: dict[str, Any] = {
@@ -93,11 +93,6 @@ _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "ipseval",
 }
-
-
-def contrast_of(active: ArmStyle) -> ArmStyle:
-    """Return how one of several contrasts is drawn: the marker of a contrast in the active arm's colour."""
-    return ArmStyle(active.colour, "solid", CONTRAST.marker, active.filled)
 
 
 def arm_styles(arms: tuple[str, ...]) -> dict[str, ArmStyle]:
