@@ -24,7 +24,7 @@ PERMISSIVE = ("BSD", "MIT", "Apache", "PSF", "Python Software Foundation", "HPND
 # Written in parts, so that this file does not find itself.
 MACHINE_PATH = re.compile(rb"/(?:home|Users|root|work|opt|tmp)" + rb"/[\w.-]+/|[A-Z]:\\Users\\")
 INDEX_ADDRESS = re.compile(
-    rb"(?:pypi|pythonhosted|artifactory|nexus|devpi)" + rb"\.[\w.-]*/|/simple/|(?:extra-)?index-url *="
+    rb"(?:pypi|pythonhosted|artifactory|nexus|devpi)" + rb"\.[\w.-]*/|/simple" + rb"/|(?:extra-)?index-url *="
 )
 
 
