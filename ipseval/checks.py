@@ -23,7 +23,7 @@ def one_of(value: object, options: Collection[Any], name: str) -> None:
 
 def confidence(conf_level: float) -> float:
     """Return ``conf_level`` if it lies strictly between 0 and 1."""
-    if not 0.0 < conf_level < 1.0:
+    if not isinstance(conf_level, int | float | np.number) or not 0.0 < conf_level < 1.0:
         raise AnalysisError(
             f"conf_level={conf_level!r} is not between 0 and 1. Write 95% as conf_level=0.95."
         )
@@ -33,6 +33,11 @@ def confidence(conf_level: float) -> float:
 def float_array(values: ArrayLike, name: str, *, allow_missing: bool = False) -> NDArray[np.float64]:
     """Return ``values`` as floats; refuse text, and missing or infinite entries unless allowed."""
     try:
+        given = np.asarray(values)
+        if given.dtype.kind in "USc" or (
+            given.dtype.kind == "O" and any(isinstance(v, str) for v in given.flat)
+        ):
+            raise TypeError("text that looks like a number is still text")
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise AnalysisError(
@@ -70,10 +75,9 @@ def same_length(**arrays: NDArray[Any]) -> int:
 
 def boolean_array(values: ArrayLike, name: str) -> NDArray[np.bool_]:
     """Return a boolean array; 0/1 is accepted, any other code (2 for a competing event) is refused."""
-    array = np.asarray(values)
-    if array.dtype == np.bool_:
-        return array
-    numbers = float_array(array, name)
+    if getattr(values, "dtype", None) == np.bool_:
+        return np.asarray(values)
+    numbers = float_array(values, name)
     wrong = int((~np.isin(numbers, (0.0, 1.0))).sum())
     if wrong:
         raise AnalysisError(
@@ -91,6 +95,20 @@ def not_negative(array: NDArray[Any], name: str) -> None:
             f"{name} is negative for {wrong} of {array.size} entries. "
             f"Check the dates: nothing can happen before randomisation (day 0)."
         )
+
+
+def names(values: Iterable[str], name: str) -> tuple[str, ...]:
+    """Return several names as a tuple; refuse a bare text, whose letters would pass for names."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise AnalysisError(f"{name}={values!r} is not a list. Write {name}=[{values!r}].")
+    return tuple(values)
+
+
+def whole_number(value: object, name: str, *, low: int, high: int) -> int:
+    """Return ``value`` if it is a whole number from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise AnalysisError(f"{name}={value!r} is not a whole number from {low} to {high}.")
+    return int(value)
 
 
 def named_list(names: Iterable[str], at_most: int = 3) -> str:

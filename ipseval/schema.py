@@ -66,8 +66,8 @@ class Table:
     declared: str = ""
 
     def column(self, name: str) -> Column:
-        """Return the column called ``name``."""
-        return next(column for column in self.columns if column.name == name)
+        """Return the column called ``name``; a KeyError says that there is none."""
+        return {column.name: column for column in self.columns}[name]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -226,8 +226,15 @@ class Trial:
         return endpoint.explain(self, person)
 
     def stratum(self, columns: tuple[str, ...]) -> pd.Series:
-        """Return one code per person for the combination of ``columns``; refuse missing values."""
+        """Return one code per person for the combination of ``columns``; refuse missing values.
+
+        Without columns everyone is in one stratum.
+        """
+        import pandas as pd
+
         people = self.participants
+        if not columns:
+            return pd.Series(0, index=people.index)
         for column in columns:
             if column not in people:
                 known = ", ".join(str(name) for name in people.columns)
