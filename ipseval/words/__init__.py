@@ -11,6 +11,17 @@ Every key exists in every language with the same ``{fields}``; a test keeps it.
 """
 
 from ipseval.words.catalogue import LANGUAGES, has, keys, text, translated
-from ipseval.words.numbers import interval, number, p_value, percentage
+from ipseval.words.numbers import interval, number, p_value, percentage, percentage_points
 
-__all__ = ["LANGUAGES", "has", "interval", "keys", "number", "p_value", "percentage", "text", "translated"]
+__all__ = [
+    "LANGUAGES",
+    "has",
+    "interval",
+    "keys",
+    "number",
+    "p_value",
+    "percentage",
+    "percentage_points",
+    "text",
+    "translated",
+]

@@ -7,7 +7,7 @@ CLDR patterns of English, Belgian Dutch, Belgian French and German; a test compa
 from __future__ import annotations
 
 import math
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from ipseval import checks
 from ipseval.words.catalogue import LANGUAGES, text
@@ -16,7 +16,9 @@ _THIN, _NO_BREAK = "\u202f", "\u00a0"
 _DECIMAL = {"en": ".", "nl": ",", "fr": ",", "de": ","}
 _THOUSANDS = {"en": ",", "nl": ".", "fr": _THIN, "de": "."}
 _PERCENT = {"en": "%", "nl": "%", "fr": f"{_NO_BREAK}%", "de": f"{_NO_BREAK}%"}
-_MINUS = "\u2212"
+# Room for every digit of the largest float; the default context refuses beyond 28.
+_EXACT = Context(prec=400)
+_MINUS, _UNKNOWN = "\u2212", "\u2013"
 
 
 def number(value: float, lang: str = "en", *, digits: int = 1, sign: bool = False) -> str:
@@ -31,24 +33,34 @@ def number(value: float, lang: str = "en", *, digits: int = 1, sign: bool = Fals
     >>> words.number(1234.5, "nl")
     '1.234,5'
     """
-    checks.one_of(lang, LANGUAGES, "lang")
-    if value is None or math.isnan(value):
-        return "\u2013"
-    if math.isinf(value):
-        return "\u221e" if value > 0 else f"{_MINUS}\u221e"
-    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
-    whole, _, decimals = f"{abs(rounded):,f}".partition(".")
-    written = whole.replace(",", _THOUSANDS[lang]) + (_DECIMAL[lang] + decimals if decimals else "")
-    if rounded < 0:
-        return _MINUS + written
-    return f"+{written}" if sign and rounded > 0 else written
+    return _written(value, lang, digits, sign=sign)
 
 
 def percentage(share: float, lang: str = "en", *, digits: int = 0) -> str:
     """Return a proportion as a percentage: 0.4429 is 44%."""
-    if share is None or math.isnan(share):
-        return "\u2013"
-    return number(100.0 * share, lang, digits=digits) + _PERCENT[lang]
+    written = _written(share, lang, digits, hundredfold=True)
+    return written if written == _UNKNOWN else written + _PERCENT[lang]
+
+
+def percentage_points(difference: float, lang: str = "en", *, digits: int = 1) -> str:
+    """Return a difference of proportions in percentage points, signed and without the unit."""
+    return _written(difference, lang, digits, sign=True, hundredfold=True)
+
+
+def _written(value: float, lang: str, digits: int, *, sign: bool = False, hundredfold: bool = False) -> str:
+    """Round the shortest decimal that is the number; a hundredfold is taken of that decimal, exactly."""
+    checks.one_of(lang, LANGUAGES, "lang")
+    if value is None or math.isnan(value):
+        return _UNKNOWN
+    if math.isinf(value):
+        return "\u221e" if value > 0 else f"{_MINUS}\u221e"
+    decimal = Decimal(repr(float(value))).scaleb(2 if hundredfold else 0)
+    rounded = decimal.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _EXACT)
+    whole, _, decimals = f"{rounded.copy_abs():,f}".partition(".")
+    written = whole.replace(",", _THOUSANDS[lang]) + (_DECIMAL[lang] + decimals if decimals else "")
+    if rounded < 0:
+        return _MINUS + written
+    return f"+{written}" if sign and rounded > 0 else written
 
 
 def interval(low: float, high: float, lang: str = "en", *, digits: int = 1, scale: float = 1.0) -> str:
@@ -60,7 +72,7 @@ def interval(low: float, high: float, lang: str = "en", *, digits: int = 1, scal
 def p_value(value: float, lang: str = "en") -> str:
     """Return a p value: three decimals, "<0.001" below, never 0."""
     if value is None or math.isnan(value):
-        return "\u2013"
+        return _UNKNOWN
     if value < 0.001:
         return "<" + number(0.001, lang, digits=3)
     return number(value, lang, digits=3 if value < 0.2 else 2)
