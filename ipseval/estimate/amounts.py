@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,13 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipseval import checks, words
+from ipseval.endpoints.amounts import NO_JOB
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
-from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.estimate.unknown import setting_of
 from ipseval.results import Declaration, Results
 from ipseval.stats import bootstrap, censored_means, means, ranks
 from ipseval.trial import Trial
+
+RULES = ("weighted", "as_not_employed", "observed")
 
 DECLARATION = Declaration(
     name="amounts",
@@ -23,11 +28,18 @@ DECLARATION = Declaration(
     quantities=("mean", "mean_difference", "median", "share_zero", "probability_of_superiority"),
     section="amounts",
     figure="amounts",
+    options={
+        "missing": partial(checks.one_of, options=RULES, name="missing"),
+        "replicates": partial(checks.whole_number, name="replicates", low=100, high=1_000_000),
+        "seed": partial(checks.whole_number, name="seed", low=0, high=2**63 - 1),
+        "conf_level": checks.confidence,
+    },
 )
 
-RULES = ("weighted", "as_not_employed", "observed")
 NOT_RECORDED = words.text("note.not_recorded")
 BIASED = words.text("note.early_leavers_dropped")
+WORKERS_ONLY = words.text("note.workers_only")
+NOBODY = words.text("note.nobody")
 ACCRUED = words.text("note.accrued")
 SEED = 20140601
 
@@ -110,6 +122,8 @@ def amounts(
             f"Use ips.rates for a yes or no, ips.survival for a time."
         )
     checks.one_of(missing, RULES, "missing")
+    checks.whole_number(replicates, "replicates", low=100, high=1_000_000)
+    checks.whole_number(seed, "seed", low=0, high=2**63 - 1)
     arguments = {"missing": missing, "replicates": replicates}
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level), seed)
     sheet.main("bootstrap_percentile", setting_of(missing), "mean_difference")
@@ -130,26 +144,25 @@ def _arms(trial: Trial, outcome: pd.DataFrame) -> dict[str, _Arm]:
     amount = outcome["value"].to_numpy(dtype=np.float64)
     complete = outcome["is_complete"].to_numpy(dtype=bool)
     until = outcome["observed_until"].to_numpy(dtype=np.float64)
-    arm = outcome["arm"].to_numpy()
+    arm, reason = outcome["arm"].to_numpy(), outcome["reason"].to_numpy()
     recorded = ~np.isnan(amount)
     made = {}
     for name in trial.design.arms:
         rows = recorded & (arm == name)
-        unknown = int(((arm == name) & ~(recorded & complete)).sum())
+        # Someone without a job has no tenure: there is nothing unknown about it.
+        unknown = int(((arm == name) & ~(recorded & complete) & (reason != NO_JOB)).sum())
         made[name] = _Arm(amount[rows], complete[rows], until[rows], unknown)
     return made
 
 
-def _note(arms: list[_Arm], rule: str) -> dict[str, str]:
-    """Return what must be said of a mean under a rule."""
+def _said(sheet: Sheet, arms: list[_Arm], rule: str) -> list[str]:
+    """Return what must be said of a number under a rule."""
     incomplete = any(not data.is_complete.all() for data in arms)
     unrecorded = any(data.n_missing > (~data.is_complete).sum() for data in arms)
-    said = [NOT_RECORDED] if unrecorded else []
-    if rule == "observed" and incomplete:
-        said.append(BIASED)
-    if rule == "as_not_employed" and incomplete:
-        said.append(ACCRUED)
-    return {"note": "; ".join(said)} if said else {}
+    said = [WORKERS_ONLY] if sheet.endpoint is not None and sheet.endpoint.name == "job_tenure" else []
+    said += [NOT_RECORDED] if unrecorded else []
+    said += [BIASED] if rule == "observed" and incomplete else []
+    return said + ([ACCRUED] if rule == "as_not_employed" and incomplete else [])
 
 
 def _mean(data: _Arm, rule: str, conf_level: float) -> Any:
@@ -160,10 +173,11 @@ def _mean(data: _Arm, rule: str, conf_level: float) -> Any:
     return means.mean(data.under(rule).amount, conf_level=conf_level)
 
 
-def _numbers(found: Any) -> dict[str, float]:
-    """Return the numeric columns of a kernel's answer."""
+def _columns(found: Any, said: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the columns of a kernel's answer: its numbers, and its note after what is said anyway."""
     names = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
-    return {name: getattr(found, name) for name in names if hasattr(found, name)}
+    numbers = {name: getattr(found, name) for name in names if hasattr(found, name)}
+    return numbers | remarks(*said, getattr(found, "note", "").rstrip("."))
 
 
 def _means(
@@ -181,28 +195,28 @@ def _means(
             "method": robust,
         }
         with sheet.attempt("mean", **row):
-            sheet.add("mean", **_numbers(_mean(data, rule, level)), **row, **_note([data], rule))
+            sheet.add("mean", **_columns(_mean(data, rule, level), _said(sheet, [data], rule)), **row)
     for active, reference in sheet.trial.design.comparisons:
         pair = [arms[active], arms[reference]]
         counted = [data.under(rule) for data in pair]
-        row = {**keys, "contrast": contrast_label(active, reference), **_note(pair, rule)}
+        said = _said(sheet, pair, rule)
+        row = {**keys, "contrast": contrast_label(active, reference)}
         row |= {
             "n": sum(len(data.amount) for data in counted),
             "n_missing": sum(data.n_missing for data in pair),
         }
-        with sheet.attempt("mean_difference", method=robust, **row):
+        method = robust if rule == "weighted" else "welch"
+        with sheet.attempt("mean_difference", method=method, **row):
             if rule == "weighted":
                 found = censored_means.censored_mean_difference(
                     *(_mean(data, rule, level) for data in pair), conf_level=level
                 )
             else:
                 found = means.mean_difference(*(data.amount for data in counted), conf_level=level)
-            sheet.add(
-                "mean_difference", method=robust if rule == "weighted" else "welch", **_numbers(found), **row
-            )
+            sheet.add("mean_difference", method=method, **_columns(found, said), **row)
         with sheet.attempt("mean_difference", method="bootstrap_percentile", **row):
             drawn = _bootstrap(counted, rule, level, drawing)
-            sheet.add("mean_difference", method="bootstrap_percentile", **_numbers(drawn), **row)
+            sheet.add("mean_difference", method="bootstrap_percentile", **_columns(drawn, said), **row)
 
 
 def _bootstrap(
@@ -235,10 +249,14 @@ def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], uni
     """Write the share with none, the median, and the probability of superiority."""
     for arm, data in arms.items():
         n, none = len(data.amount), int((data.amount == 0).sum())
-        row = {**keys, "arm": arm, "n": n, "n_missing": data.n_missing, **_note([data], "as_not_employed")}
-        if n:
-            sheet.add("share_zero", estimate=none / n, n_event=none, unit="proportion", **row)
-            sheet.add("median", estimate=np.median(data.amount), unit=unit, **row)
+        row = {**keys, "arm": arm, "n": n, "n_missing": data.n_missing}
+        if not n:
+            for quantity in ("share_zero", "median"):
+                sheet.add(quantity, status="failed", note=NOBODY, **row)
+            continue
+        row |= remarks(*_said(sheet, [data], "as_not_employed"))
+        sheet.add("share_zero", estimate=none / n, n_event=none, unit="proportion", **row)
+        sheet.add("median", estimate=np.median(data.amount), unit=unit, **row)
     for active, reference in sheet.trial.design.comparisons:
         pair = [arms[active], arms[reference]]
         row = {
@@ -246,8 +264,6 @@ def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], uni
             "contrast": contrast_label(active, reference),
             "unit": "proportion",
             "method": "brunner_munzel_logit",
-        }
-        row |= {
             "n": sum(len(data.amount) for data in pair),
             "n_missing": sum(data.n_missing for data in pair),
         }
@@ -255,5 +271,5 @@ def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], uni
             found = ranks.probability_of_superiority(
                 pair[0].amount, pair[1].amount, conf_level=sheet.conf_level
             )
-            said = _note(pair, "as_not_employed") | ({"note": found.note} if found.note else {})
-            sheet.add("probability_of_superiority", **_numbers(found), **row, **said)
+            said = _said(sheet, pair, "as_not_employed")
+            sheet.add("probability_of_superiority", **_columns(found, said), **row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ipseval import checks
 from ipseval.endpoints import jobs_under_way
 from ipseval.errors import AnalysisError
-from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results import Declaration, Results
 from ipseval.stats.balance import Balance, balance_binary, balance_categorical, balance_numeric
 from ipseval.trial import Trial
@@ -30,6 +31,7 @@ DECLARATION = Declaration(
         "standardised_mean_difference",
     ),
     section="people",
+    options={"variables": partial(checks.names, name="variables")},
 )
 
 FLOW, BASELINE, ASSESSED = "flow", "baseline", "assessed"
@@ -73,7 +75,7 @@ def describe(trial: Trial, *, variables: Iterable[str] | None = None, name: str 
     >>> int(found.one(term="randomised", arm="IPS").estimate)
     70
     """
-    wanted = list(variables) if variables is not None else _default_variables(trial)
+    wanted = _default_variables(trial) if variables is None else list(checks.names(variables, "variables"))
     strange = [column for column in wanted if column not in trial.participants]
     if strange:
         known = checks.named_list([str(column) for column in trial.participants.columns], 12)
@@ -107,7 +109,7 @@ def _flow(sheet: Sheet) -> None:
             for reason in sorted(set(reasons.dropna()))
         }
         if reasons.isna().any():
-            groups["end_reason=not recorded"] = reasons.isna().to_numpy(dtype=bool)
+            groups["end_reason=not_recorded"] = reasons.isna().to_numpy(dtype=bool)
     if "jobs" in sheet.trial.tables:
         groups["job_under_way"] = jobs_under_way(sheet.trial)
     for arm, member in _members(sheet.trial).items():
@@ -154,14 +156,14 @@ def _number(sheet: Sheet, column: str, values: pd.Series) -> None:
         quartiles = np.quantile(known, [0.25, 0.5, 0.75])
         sheet.add("mean", estimate=known.mean(), **keys, **people)
         spread = known.std(ddof=1) if len(known) > 1 else np.nan
-        sheet.add("standard_deviation", estimate=spread, **keys, **people)
+        alone = "" if len(known) > 1 else "one person has no spread"
+        sheet.add("standard_deviation", estimate=spread, **keys, **people, **remarks(alone))
         for quantity, value in zip(("lower_quartile", "median", "upper_quartile"), quartiles, strict=True):
             sheet.add(quantity, estimate=value, **keys, **people)
     for active, reference in sheet.trial.design.comparisons:
-        with sheet.attempt(
-            "standardised_mean_difference", term=column, contrast=contrast_label(active, reference)
-        ):
-            _balance(sheet, column, active, reference, balance_numeric(seen[active], seen[reference]))
+        label = contrast_label(active, reference)
+        with sheet.attempt("standardised_mean_difference", term=column, contrast=label, setting=BASELINE):
+            _balance(sheet, column, label, balance_numeric(seen[active], seen[reference]))
 
 
 def _category(sheet: Sheet, column: str, values: pd.Series) -> None:
@@ -180,29 +182,20 @@ def _category(sheet: Sheet, column: str, values: pd.Series) -> None:
             people = {"n": n, "n_event": count, "n_missing": int(member.sum()) - n}
             sheet.add("percentage", estimate=count / n if n else np.nan, **keys, **people)
     for active, reference in sheet.trial.design.comparisons:
-        with sheet.attempt(
-            "standardised_mean_difference", term=column, contrast=contrast_label(active, reference)
-        ):
+        label = contrast_label(active, reference)
+        with sheet.attempt("standardised_mean_difference", term=column, contrast=label, setting=BASELINE):
             first, second = counts[active], counts[reference]
             if len(levels) == 2:
                 found = balance_binary(first[1], sum(first), second[1], sum(second))
             else:
                 found = balance_categorical(first, second)
-            _balance(sheet, column, active, reference, found)
+            _balance(sheet, column, label, found)
 
 
-def _balance(sheet: Sheet, column: str, active: str, reference: str, found: Balance) -> None:
-    keys = {"term": column, "contrast": contrast_label(active, reference), "setting": BASELINE}
-    status = {"status": "failed"} if np.isnan(found.estimate) else {}
-    note = {"note": found.note} if found.note else {}
-    sheet.add(
-        "standardised_mean_difference",
-        estimate=found.estimate,
-        n=found.n_1 + found.n_0,
-        **keys,
-        **status,
-        **note,
-    )
+def _balance(sheet: Sheet, column: str, label: str, found: Balance) -> None:
+    keys = {"term": column, "contrast": label, "setting": BASELINE, "n": found.n_1 + found.n_0}
+    said = remarks(found.note.rstrip("."))
+    sheet.add("standardised_mean_difference", estimate=found.estimate, **keys, **said)
 
 
 def _assessed(sheet: Sheet) -> None:
@@ -223,6 +216,7 @@ def _assessed(sheet: Sheet) -> None:
                 "setting": ASSESSED,
                 "time": float(month),
                 "time_unit": "months",
+                "unit": "proportion",
             }
             sheet.add(
                 "percentage",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,16 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.estimate.design_matrix import adjustment
-from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results import Declaration, Results
 from ipseval.stats.population_average import PopulationAveraged, population_averaged
 from ipseval.stats.random_intercept_logistic import (
     RandomInterceptLogistic,
-    check_points,
     random_intercept_logistic,
 )
 from ipseval.stats.tables import chi_square_p_value, normal_quantile
@@ -39,12 +40,15 @@ DECLARATION = Declaration(
     ),
     section="mixed",
     figure="monthly",
+    options={
+        "adjust": partial(checks.names, name="adjust"),
+        "points": partial(checks.whole_number, name="points", low=1, high=100),
+        "conf_level": checks.confidence,
+    },
 )
 
 AVERAGE = "average"
-SEEN_ONLY = (
-    "missing assessments are left out, which is right if they are missing at random given what was seen"
-)
+SEEN_ONLY = words.text("note.seen_only")
 
 
 class _Panel(NamedTuple):
@@ -55,16 +59,31 @@ class _Panel(NamedTuple):
     person: NDArray[np.int64]
     months: tuple[float, ...]
     covariates: NDArray[np.float64]
-    n_active: int
+    labels: tuple[str, ...]
+    arms: tuple[str, ...]
 
     def columns(self, person: NDArray[np.int64], month: int, arm: int) -> NDArray[np.float64]:
         """Return rows for these people as if in one arm (0 = reference) at one month."""
         n_months = len(self.months)
-        indicator = np.zeros((len(person), n_months * (1 + self.n_active)))
+        indicator = np.zeros((len(person), n_months * len(self.arms)))
         indicator[:, month] = 1.0
         if arm:
             indicator[:, n_months * arm + month] = 1.0
         return np.hstack([indicator, self.covariates[person]])
+
+    def named(self, note: str) -> str:
+        """Return a kernel's note with its columns called by what they hold, not by their position."""
+        by_arm = [
+            f"month {month:g}" + (f", {arm}" if at else "")
+            for at, arm in enumerate(self.arms)
+            for month in self.months
+        ]
+        names = [*by_arm, *self.labels]
+
+        def place(found: re.Match[str]) -> str:
+            return "(" + re.sub(r"\b\d+\b(?! more)", lambda at: names[int(at.group())], found.group(1)) + ")"
+
+        return re.sub(r"\(counted from 0: ([^)]*)\)", place, note)
 
 
 def mixed(
@@ -129,53 +148,55 @@ def mixed(
             f"{endpoint.key} is not a yes or no at several assessments. "
             f"Use ips.employed_at(month=[6, 18, 30]), or ips.rates for a single month."
         )
-    names = tuple(trial.design.strata if adjust is None else adjust)
+    names = trial.design.strata if adjust is None else checks.names(adjust, "adjust")
+    checks.whole_number(points, "points", low=1, high=100)
     method = f"adaptive_gauss_hermite_{points}"
     arguments = {"adjust": list(names), "points": points}
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     outcome = endpoint.evaluate(trial)
     panel = _panel(trial, outcome, endpoint.months, names)
     with sheet.attempt(*DECLARATION.quantities, method=method):
-        fit = random_intercept_logistic(panel.y, panel.X, panel.person, points=points)
-        if not fit.converged:
-            raise AnalysisError(fit.note)
-        row = {"method": method, "note": _note(fit)}
+        fit = _fit(panel, points)
+        row = {"method": method, **remarks(panel.named(fit.note).rstrip("."), _seen_only(outcome))}
         _conditional(sheet, outcome, panel, fit, row)
         _averaged(sheet, outcome, panel, fit, row)
     return sheet.results()
 
 
+def _fit(panel: _Panel, points: int) -> RandomInterceptLogistic:
+    """Return the fitted model, or refuse with the reason in terms of months and covariates."""
+    if not len(panel.y):
+        raise AnalysisError("No assessment is known at these months. Check where the endpoint is read from.")
+    try:
+        fit = random_intercept_logistic(panel.y, panel.X, panel.person, points=points)
+    except AnalysisError as refusal:
+        raise AnalysisError(panel.named(str(refusal))) from None
+    if not fit.converged:
+        raise AnalysisError(panel.named(fit.note))
+    return fit
+
+
+def _seen_only(outcome: pd.DataFrame) -> str:
+    return "" if outcome["known"].all() else SEEN_ONLY
+
+
 def _panel(trial: Trial, outcome: pd.DataFrame, months: tuple[float, ...], adjust: tuple[str, ...]) -> _Panel:
     """Return the seen rows, one column per month, per month and active arm, and per covariate."""
-    covariates, _ = adjustment(trial, adjust)
-    active = trial.design.active
-    people = len(trial)
-    empty = _Panel(
-        np.empty(0), np.empty((0, 0)), np.empty(0, dtype=np.int64), months, covariates, len(active)
-    )
+    covariates, labels = adjustment(trial, adjust)
+    arms = trial.design.arms
+    nobody = np.empty(0, dtype=np.int64)
+    empty = _Panel(np.empty(0), np.empty((0, 0)), nobody, months, covariates, tuple(labels), arms)
     arm = np.asarray(trial.arm.codes, dtype=np.int64)
     blocks, answers, who = [], [], []
     for at, month in enumerate(months):
         rows = outcome.loc[outcome["month"] == month]
         known = rows["known"].to_numpy(dtype=bool)
-        for code in range(1 + len(active)):
+        for code in range(len(arms)):
             person = np.flatnonzero(known & (arm == code))
             blocks.append(empty.columns(person, at, code))
             answers.append(rows["value"].to_numpy(dtype=np.float64, na_value=np.nan)[person])
             who.append(person)
-    if people == 0 or not sum(map(len, who)):
-        raise AnalysisError(f"No assessment is known at months {months}. Check the visits table.")
     return empty._replace(y=np.concatenate(answers), X=np.vstack(blocks), person=np.concatenate(who))
-
-
-def _note(fit: RandomInterceptLogistic) -> str:
-    """Return what a reader must know of the fit: its own note, and whether more points would move it."""
-    said = [fit.note] if fit.note else []
-    if not fit.at_boundary:
-        moved = check_points(fit)
-        if moved.largest > 1e-3:
-            said.append(f"{moved.points} quadrature points move an estimate by {moved.largest:.1e}")
-    return "; ".join(said)
 
 
 def _base(outcome: pd.DataFrame, arm: str | None, month: float | None) -> dict[str, int]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ipseval import checks
+from ipseval import checks, words
+from ipseval.endpoints import time_to_first_job
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.estimate import unknown
-from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.estimate.arm_times import arm_times
+from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results import Declaration, Results
 from ipseval.stats import association, proportions, two_proportions
-from ipseval.trial import Trial
+from ipseval.stats.cumulative_incidence import cumulative_incidence, incidence_at
+from ipseval.trial import MISSING_RULES, Trial
 
 DECLARATION = Declaration(
     name="rates",
@@ -29,6 +33,10 @@ DECLARATION = Declaration(
     ),
     section="rates",
     figure="rates",
+    options={
+        "missing": partial(checks.one_of, options=MISSING_RULES, name="missing"),
+        "conf_level": checks.confidence,
+    },
 )
 
 #: The methods reported for each quantity; the first is the default, the others stand beside it.
@@ -39,6 +47,9 @@ METHODS: dict[str, tuple[str, ...]] = {
     "odds_ratio": ("miettinen_nurminen", "wald", "conditional_exact"),
     "association_test": ("n_minus_1_chi_square", "chi_square", "fisher_exact"),
 }
+
+NOT_FOLLOWED = words.text("note.not_followed_so_far")
+THROUGH_INFINITY = words.text("note.through_infinity")
 
 _RATIOS = {"risk_ratio": two_proportions.risk_ratio, "odds_ratio": two_proportions.odds_ratio}
 
@@ -63,7 +74,8 @@ def rates(
     missing : {"as_not_employed", "observed", "best_worst"}, optional
         How people with an unknown outcome are counted in the main rows; by default as the trial's
         mapping states, and refused when it states nothing. The other ways of counting always stand
-        beside it, named in ``setting``.
+        beside it, named in ``setting``. Under ``best_worst`` the worst case for the active arm is
+        the main row, so that nothing is promised that the unknown could take away.
     conf_level : float
         Two-sided confidence level of all intervals.
     name : str
@@ -77,6 +89,8 @@ def rates(
         defaults (Wilson; Newcombe; score intervals for the ratios) under the stated rule.
         The number needed to treat runs through infinity when the difference's interval holds 0:
         its limits are then written (benefit limit, harm limit) and the note says so.
+        For ``ever_employed`` the cumulative incidence at the horizon, where people leave the
+        denominator on the day they are lost, stands beside as ``missing=censored``.
 
     Raises
     ------
@@ -103,7 +117,7 @@ def rates(
         )
     rule = unknown.stated_rule(missing, trial.design)
     sheet = Sheet(trial, DECLARATION, name, endpoint, {"missing": rule}, checks.confidence(conf_level))
-    first = "best_case" if rule == "best_worst" else rule
+    first = "worst_case" if rule == "best_worst" else rule
     for quantity, methods in METHODS.items():
         sheet.main(methods[0], unknown.setting_of(first), quantity)
     sheet.main("newcombe", unknown.setting_of(first), "number_needed_to_treat")
@@ -111,15 +125,12 @@ def rates(
     for month in endpoint.months:
         rows = outcome.loc[outcome["month"] == month]
         followed = trial.is_followed_to(trial.design.horizon_day(month)) | trial.died
+        when = {"time_from": 0.0 if endpoint.cumulative else month, "time": month, "time_unit": "months"}
         for way in unknown.RULES:
-            keys = {
-                "time_from": 0.0,
-                "time": month,
-                "time_unit": "months",
-                "setting": unknown.setting_of(way),
-            }
-            keys["note"] = unknown.NOTES.get(way, "")
+            keys = {**when, "setting": unknown.setting_of(way), "note": unknown.NOTES.get(way, "")}
             _month(sheet, rows, followed, way, keys, every_method=way == first)
+        if endpoint.name == "ever_employed":
+            _censored(sheet, time_to_first_job(month).evaluate(trial), when)
     return sheet.results()
 
 
@@ -146,6 +157,21 @@ def _month(
             {**keys, **people, "contrast": contrast_label(active, reference)},
             every_method=every_method,
         )
+
+
+def _censored(sheet: Sheet, outcome: pd.DataFrame, when: Keys) -> None:
+    """Write each arm's cumulative incidence at the horizon, with death competing."""
+    cut = sheet.trial.design.horizon_day(float(when["time"]))
+    for arm, data in arm_times(sheet.trial, outcome).items():
+        keys = {**when, "arm": arm, "setting": unknown.setting_of("censored"), "method": "aalen_johansen"}
+        keys |= data.base(cut)
+        with sheet.attempt("proportion", **keys):
+            curve = cumulative_incidence(data.days, data.cause, conf_level=sheet.conf_level)
+            last = incidence_at(curve, [cut - 1])
+            numbers = {name: getattr(last, name)[0] for name in ("std_error", "conf_low", "conf_high")}
+            estimate = last.incidence[0] if data.shows(cut - 1) else np.nan
+            said = remarks("" if data.shows(cut - 1) else NOT_FOLLOWED)
+            sheet.add("proportion", estimate=estimate, unit="proportion", **numbers, **keys | said)
 
 
 def _methods(quantity: str, every_method: bool) -> tuple[str, ...]:
@@ -188,13 +214,7 @@ def _number_needed(sheet: Sheet, table: tuple[int, int, int, int], keys: Keys) -
     needed = two_proportions.number_needed_to_treat(
         difference.conf_low, difference.estimate, difference.conf_high
     )
-    note = str(keys["note"])
-    if needed.through_infinity:
-        through = (
-            f"the interval runs through infinity: from one helped in {needed.conf_low:.1f}, "
-            f"through no effect, to one harmed in {-needed.conf_high:.1f}"
-        )
-        note = "; ".join(part for part in (note, through) if part)
+    through = THROUGH_INFINITY if needed.through_infinity else ""
     limits = {"conf_low": needed.conf_low, "conf_high": needed.conf_high}
-    row = {**keys, "note": note, "unit": "people", **limits}
+    row = {**keys, **limits, "unit": "people", **remarks(str(keys["note"]), through)}
     sheet.add("number_needed_to_treat", estimate=needed.estimate, method="newcombe", **row)

@@ -20,6 +20,17 @@ from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
 from ipseval.trial import Trial
 
+_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
+NO_INTERVAL = words.text("note.no_interval")
+NOT_DEFINED = words.text("note.not_defined")
+NO_WIDTH = words.text("note.no_width")
+
+
+def remarks(*parts: str) -> dict[str, str]:
+    """Return what must be said of a number as the ``note`` column; nothing if there is nothing to say."""
+    said = list(dict.fromkeys(part for part in parts if part))
+    return {"note": "; ".join(said)} if said else {}
+
 
 def contrast_label(active: str, reference: str) -> str:
     """Return how a contrast is written: active minus (or over) reference."""
@@ -33,6 +44,13 @@ def _plain(value: Any) -> Any:
 
 def _missing(value: Any) -> bool:
     return value is None or bool(np.isnan(value))
+
+
+def _on_interval(low: float, high: float) -> str:
+    """Return what must be said of limits that are missing or fall together; usually nothing."""
+    if _missing(low) or _missing(high):
+        return NO_INTERVAL
+    return NO_WIDTH if low == high else ""
 
 
 @dataclass
@@ -72,7 +90,7 @@ class Sheet:
 
         A note makes the row "warned" unless a status is given. A number that is nan becomes a
         failed row, so that none is missing without a reason; tests carry a p value instead of an
-        estimate.
+        estimate. An interval that is not there, or has no width, is remarked upon.
         """
         row: dict[str, Any] = {
             "analysis": self.name,
@@ -81,12 +99,17 @@ class Sheet:
             "quantity": quantity,
             **{name: _plain(value) for name, value in columns.items()},
         }
-        if "conf_low" in row:
-            row.setdefault("conf_level", self.conf_level)
-        row.setdefault("status", "warned" if row.get("note") else "ok")
-        if row["status"] != "failed" and all(_missing(row.get(name)) for name in ("estimate", "p_value")):
+        if all(_missing(row.get(name)) for name in ("estimate", "p_value")):
             row["status"] = "failed"
-            row["note"] = row.get("note") or words.text("note.not_defined")
+        if row.get("status") == "failed":
+            row["note"] = row.get("note") or NOT_DEFINED
+            row |= dict.fromkeys(_NUMBERS)
+        if row.get("std_error") == 0:
+            row["std_error"] = None  # where nothing varied the data hold no standard error, not a small one
+        if "conf_low" in row and row.get("status") != "failed":
+            row.setdefault("conf_level", self.conf_level)
+            row["note"] = row.get("note") or _on_interval(row["conf_low"], row["conf_high"])
+        row.setdefault("status", "warned" if row.get("note") else "ok")
         self.rows.append(row)
 
     @contextmanager
@@ -124,5 +147,7 @@ class Sheet:
             records={self.name: record},
             endpoints=described,
             provenance=provenance,
-            sidecar={f"{self.name}/{name}": values for name, values in self.sidecar.items()},
+            sidecar={
+                "/".join((self.name, *described, name)): values for name, values in self.sidecar.items()
+            },
         )

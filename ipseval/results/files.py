@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ipseval import checks
 from ipseval.errors import DataError
 from ipseval.results.table import PublicResults, Results, typed
-from ipseval.results.vocabulary import COUNTS, KEY, NUMBERS, TEXTS
+from ipseval.results.vocabulary import COLUMNS, COUNTS, KEY, NUMBERS, TEXTS
 
 Kind = TypeVar("Kind", bound=Results)
 FORMATS = ("csv", "parquet", "long")
@@ -28,6 +29,8 @@ def write(results: Results, folder: str | Path, *, formats: Sequence[str] = ("cs
         checks.one_of(chosen, FORMATS, "formats")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
+    for earlier in ("results.parquet", "results_long.csv", "sidecar.npz"):
+        (target / earlier).unlink(missing_ok=True)  # none may stay beside results that it does not belong to
     files = [target / "results.csv", target / "results.json"]
     results.frame.to_csv(files[0], index=False, float_format="%.17g", lineterminator="\n", encoding="utf-8")
     meaning = {
@@ -36,9 +39,7 @@ def write(results: Results, folder: str | Path, *, formats: Sequence[str] = ("cs
         "endpoints": results.endpoints,
         "provenance": results.provenance,
     }
-    files[1].write_text(
-        json.dumps(meaning, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    files[1].write_text(json.dumps(meaning, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if "parquet" in formats:
         files.append(target / "results.parquet")
         results.frame.to_parquet(files[-1], index=False)
@@ -47,7 +48,8 @@ def write(results: Results, folder: str | Path, *, formats: Sequence[str] = ("cs
         long_form(results).to_csv(files[-1], index=False, lineterminator="\n", encoding="utf-8")
     if results.sidecar and not isinstance(results, PublicResults):
         files.append(target / "sidecar.npz")
-        np.savez(files[-1], allow_pickle=False, **results.sidecar)
+        arrays: dict[str, Any] = dict(results.sidecar)
+        np.savez(files[-1], **arrays)
     return files
 
 
@@ -75,28 +77,35 @@ def read(kind: type[Kind], folder: str | Path) -> Kind:
 
 
 def comparison(ours: Results, theirs: Results, *, tolerance: float = 0.0) -> pd.DataFrame:
-    """Return one row per estimate that moved by more than ``tolerance`` or stands in one run only."""
-    watched = ["estimate", "conf_low", "conf_high", "p_value", "n", "n_event", "n_missing", "status"]
-    joined = ours.frame[[*KEY, *watched]].merge(
-        theirs.frame[[*KEY, *watched]],
-        on=list(KEY),
-        how="outer",
-        suffixes=("_before", "_after"),
-        indicator=True,
+    """Return one row per estimate that moved by more than ``tolerance`` or stands in one run only.
+
+    Beside the key stand the columns in which anything moved, before and after.
+    """
+    watched = [name for name in COLUMNS if name not in KEY]
+    joined = ours.frame.merge(
+        theirs.frame, on=list(KEY), how="outer", suffixes=("_before", "_after"), indicator=True
     )
-    moved = (joined["_merge"] != "both").to_numpy()
-    for name in watched:
-        before, after = joined[f"{name}_before"], joined[f"{name}_after"]
-        if name == "status":
-            moved |= (before.fillna("") != after.fillna("")).to_numpy(dtype=bool)
-            continue
-        first, second = before.astype("float64").to_numpy(), after.astype("float64").to_numpy()
-        same = (np.isnan(first) & np.isnan(second)) | (first == second)
-        with np.errstate(invalid="ignore"):
-            moved |= ~(same | (np.abs(first - second) <= tolerance))
+    alone = (joined["_merge"] != "both").to_numpy()
+    differs = {name: _differs(joined, name, tolerance) & ~alone for name in watched}
+    moved = np.logical_or.reduce([alone, *differs.values()])
+    shown = [name for name in watched if differs[name].any() or (name == "estimate" and alone.any())]
     where = {"left_only": "before only", "right_only": "after only", "both": "both"}
-    joined["stands_in"] = joined.pop("_merge").astype("string").map(where)
-    return joined.loc[moved].reset_index(drop=True)
+    joined["stands_in"] = joined["_merge"].astype("string").map(where)
+    columns = [*KEY, *(f"{name}_{side}" for name in shown for side in ("before", "after")), "stands_in"]
+    return joined.loc[moved, columns].reset_index(drop=True)
+
+
+def _differs(joined: pd.DataFrame, name: str, tolerance: float) -> NDArray[np.bool_]:
+    """Whether a column differs between the two runs: texts at all, numbers by more than the tolerance."""
+    before, after = joined[f"{name}_before"], joined[f"{name}_after"]
+    if name in TEXTS:
+        return np.asarray(before.fillna("") != after.fillna(""), dtype=bool)
+    first, second = (side.to_numpy(dtype="float64", na_value=np.nan) for side in (before, after))
+    same = (np.isnan(first) & np.isnan(second)) | (first == second)
+    with np.errstate(invalid="ignore"):
+        near: NDArray[np.bool_] = np.abs(first - second) <= tolerance
+    moved: NDArray[np.bool_] = ~(same | near)
+    return moved
 
 
 def long_form(results: Results) -> pd.DataFrame:

@@ -27,7 +27,12 @@ def trial_facts(trial: Trial) -> dict[str, Any]:
         "source": trial.source,
         "registration": trial.registration,
         "arms": list(design.arms),
+        "randomised": {arm: int((trial.arm == arm).sum()) for arm in design.arms},
         "arm_labels": {arm: design.arm_labels.get(arm, arm) for arm in design.arms},
+        "covariates": {
+            name: {"label": variable.label, "unit": variable.unit, "labels": dict(variable.labels)}
+            for name, variable in trial.covariates.items()
+        },
         "follow_up_months": design.follow_up_months,
         "tolerance_days": design.tolerance_days,
         "month_rule": design.month,

@@ -13,6 +13,9 @@ from ipseval.results.vocabulary import QUANTITIES
 if TYPE_CHECKING:
     from ipseval.results.table import Results
 
+#: The terms that a survival quantity is about anyway.
+_SAID_BY_THE_QUANTITY = ("event",)
+
 
 def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     """Return one row of ``results`` as a sentence or two.
@@ -21,12 +24,14 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     outcomes were unknown and how they were counted, the method, and whatever the note says.
     """
     parts = {
-        "what": words.text(f"quantity.{row['quantity']}", lang),
+        "what": _what(row, lang),
         "who": _who(row, results.provenance.get("trial", {}), lang),
         "when": when(row, lang),
     }
     if row["status"] == "failed":
-        return words.text("sentence.failed", lang, **parts, note=words.translated(row["note"], lang))
+        return words.text(
+            "sentence.failed", lang, **parts, note=words.translated(row["note"].rstrip("."), lang)
+        )
     if row["status"] == "suppressed":
         minimum = results.provenance.get("disclosure", {}).get("minimum", "")
         return words.text("sentence.suppressed", lang, **parts, minimum=minimum)
@@ -36,10 +41,23 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     said += _base(row, lang)
     if row["method"] and words.has(f"method.{row['method']}"):
         said.append(words.text("sentence.method", lang, method=words.text(f"method.{row['method']}", lang)))
-    if row["note"] and QUANTITIES[row["quantity"]].name != "number_needed_to_treat":
-        note = words.translated(row["note"], lang)
+    if row["note"]:
+        note = words.translated(row["note"].rstrip("."), lang)
         said.append(f"{note[0].upper()}{note[1:]}.")
     return " ".join(said)
+
+
+def _what(row: pd.Series, lang: str) -> str:
+    """Return the quantity, and what else it is about: a covariate, a category, a reason."""
+    what = words.text(f"quantity.{row['quantity']}", lang)
+    subject, _, category = str(row["term"]).partition("=")
+    if not subject or subject in _SAID_BY_THE_QUANTITY:
+        return what
+    about = words.text(f"term.{subject}", lang) if words.has(f"term.{subject}") else subject
+    if category:
+        known = f"term.{category}"
+        about = f"{about} = {words.text(known, lang) if words.has(known) else category}"
+    return words.text("sentence.about", lang, what=what, about=about)
 
 
 def value(row: pd.Series, lang: str = "en") -> str:
@@ -66,7 +84,7 @@ def figures(estimate: float, row: pd.Series | Mapping[str, Any], lang: str = "en
     if scale == "proportion":
         return words.percentage(estimate, lang, digits=1)
     if scale == "difference":
-        return words.number(100 * estimate, lang, digits=1, sign=True)
+        return words.percentage_points(estimate, lang, digits=1)
     if scale == "count":
         return words.number(estimate, lang, digits=0)
     digits = 2 if scale == "ratio" or abs(estimate) < 10 else 1 if abs(estimate) < 100 else 0

@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.results.vocabulary import BASE, COLUMNS, COUNTS, KEY, NUMBERS, QUANTITIES, STATUSES, TEXTS
 
@@ -60,6 +61,12 @@ def problems_of(frame: pd.DataFrame) -> list[str]:
     low_above_high &= frame["quantity"] != "number_needed_to_treat"
     if low_above_high.any():
         found.append(f"{int(low_above_high.sum())} rows have conf_low above conf_high")
+    both = (frame["arm"] != "") & (frame["contrast"] != "")
+    if both.any():
+        found.append(f"{int(both.sum())} rows name an arm and a contrast, and a row is about one of them")
+    too_many = (frame["n_event"] > frame["n"]).fillna(False)
+    if too_many.any():
+        found.append(f"{int(too_many.sum())} rows count more people with the outcome than people")
     silent = frame["status"].isin(["failed", "warned"]) & (frame["note"] == "")
     if silent.any():
         found.append(f"{int(silent.sum())} rows failed or warned without a reason in note")
@@ -108,15 +115,10 @@ class Results:
         return len(self.frame)
 
     def __add__(self, other: Results) -> Results:
-        """Bind two results of the same trial; a clash of keys is refused, never resolved."""
+        """Bind two results of the same trial; a clash is refused, never resolved."""
         if not isinstance(other, Results):
             return NotImplemented
-        ours, theirs = self.provenance.get("trial"), other.provenance.get("trial")
-        if ours is not None and theirs is not None and ours != theirs:
-            raise AnalysisError(
-                f"These results come from two data sets ({ours.get('name')!r} and {theirs.get('name')!r}, "
-                f"or two versions of one). Keep them apart, or use .compare()."
-            )
+        self._refuse_to_bind(other)
         frame = pd.concat(
             [part.frame for part in (self, other) if len(part)] or [self.frame], ignore_index=True
         )
@@ -131,10 +133,31 @@ class Results:
             self,
             frame=frame,
             records={**self.records, **other.records},
-            endpoints={**self.endpoints, **other.endpoints},
+            endpoints=_united(self.endpoints, other.endpoints),
             provenance=_merged(self.provenance, other.provenance),
             sidecar={**self.sidecar, **other.sidecar},
         )
+
+    def _refuse_to_bind(self, other: Results) -> None:
+        """Refuse two trials, one name for two analyses, and public results whose sums nobody protected."""
+        if isinstance(self, PublicResults) or isinstance(other, PublicResults):
+            raise AnalysisError(
+                "Public results are not bound: what one hides, another may show by subtraction. "
+                "Bind the internal results first, and protect them together."
+            )
+        ours, theirs = self.provenance.get("trial"), other.provenance.get("trial")
+        if ours is not None and theirs is not None and ours != theirs:
+            raise AnalysisError(
+                f"These results come from two data sets ({ours.get('name')!r} and {theirs.get('name')!r}, "
+                f"or two versions of one). Keep them apart, or use .compare()."
+            )
+        shared = sorted(set(self.records) & set(other.records))
+        unlike = [name for name in shared if self.records[name] != other.records[name]]
+        if unlike:
+            raise AnalysisError(
+                f"Two analyses are called {checks.named_list(unlike)} and were asked with other settings. "
+                f"Give one of them another name with name=...."
+            )
 
     def select(self, **conditions: object) -> Self:
         """Return the rows in which each column equals the value given (or is among a list)."""
@@ -159,22 +182,31 @@ class Results:
         return frame.iloc[0]
 
     @property
-    def main(self) -> Self:
-        """Only the main rows: the default method and the stated rule for the unknown of each quantity."""
+    def is_main(self) -> NDArray[np.bool_]:
+        """Whether each row has the default method and the stated rule for the unknown of its quantity."""
         frame = self.frame
-        keep = np.ones(len(frame), dtype=bool)
+        keep = np.ones(len(frame), dtype=np.bool_)
         for analysis, record in self.records.items():
             mine = (frame["analysis"] == analysis).to_numpy(dtype=bool)
             for column in ("method", "setting"):
                 for quantity, wanted in record.get("main", {}).get(column, {}).items():
                     rows = mine & (frame["quantity"] == quantity).to_numpy(dtype=bool)
                     keep &= ~rows | (frame[column] == wanted).to_numpy(dtype=bool)
-        return replace(self, frame=frame.loc[keep].reset_index(drop=True))
+        return keep
+
+    @property
+    def main(self) -> Self:
+        """Only the main rows: the default method and the stated rule for the unknown of each quantity."""
+        return replace(self, frame=self.frame.loc[self.is_main].reset_index(drop=True))
 
     @property
     def failures(self) -> pd.DataFrame:
-        """The estimates that could not be computed, with the reason."""
-        return self.frame.loc[self.frame["status"] == "failed"]
+        """The estimates that could not be computed, with the reason.
+
+        A median that was not reached is an answer, and not among them.
+        """
+        answered = self.frame["note"] == words.text("note.not_reached")
+        return self.frame.loc[(self.frame["status"] == "failed") & ~answered]
 
     def explain(self, lang: str = "en") -> str:
         """Say each main estimate in a sentence."""
@@ -233,6 +265,26 @@ def _tells(column: pd.Series) -> bool:
     if column.name == "status":
         return bool((column != "ok").any())
     return bool(column.notna().any()) if column.name in NUMBERS + COUNTS else bool((column != "").any())
+
+
+def _united(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Join descriptions of endpoints; one that was asked at other months is described with all of them."""
+    joined = {**ours, **theirs}
+    for key in set(ours) & set(theirs):
+        first, second = ours[key], theirs[key]
+        joined[key] = {**first, "months": _both(first["months"], second["months"])}
+        joined[key]["parameters"] = {
+            name: _both(value, second["parameters"][name]) for name, value in first["parameters"].items()
+        }
+    return joined
+
+
+def _both(first: Any, second: Any) -> Any:
+    """Return a value that two descriptions share, or the sorted list of what either has."""
+    if first == second:
+        return first
+    listed = [value if isinstance(value, list) else [value] for value in (first, second)]
+    return sorted({*listed[0], *listed[1]})
 
 
 def _merged(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 KEY = (
     "analysis",
@@ -39,6 +40,9 @@ COUNTS = ("n", "n_event", "n_missing")
 TEXTS = tuple(column for column in COLUMNS if column not in NUMBERS + COUNTS)
 
 STATUSES = ("ok", "warned", "failed", "suppressed")
+
+#: The families of figure that can be drawn from results; `render` has a module for each.
+FIGURES = ("incidence", "monthly", "rates", "methods", "unknowns", "amounts")
 
 Scale = Literal[
     "proportion",  # 0 to 1; printed as a percentage
@@ -125,6 +129,9 @@ class Declaration:
         The section of the report it belongs to (a key of the catalogue of words).
     figure : str
         The family of figure drawn from it; empty = none.
+    options : mapping of str to callable
+        For each argument that can be checked without data, what refuses a wrong value of it; the
+        estimator and the reading of a plan use the same check.
     """
 
     name: str
@@ -132,6 +139,7 @@ class Declaration:
     quantities: tuple[str, ...]
     section: str
     figure: str = ""
+    options: Mapping[str, Callable[[Any], object]] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.quantities if name not in QUANTITIES]

@@ -1,0 +1,129 @@
+"""The mixed model against an independent implementation (case c3), and what must hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseval import endpoints
+from ipseval.errors import AnalysisError
+from ipseval.estimate.mixed import mixed
+from ipseval.results import Results
+from tests import reference_cases
+from tests.estimate.alpha import alpha
+from tests.estimate.trials import two_arms
+from tests.make_trial import make_trial, visit
+
+CASE = reference_cases.expected("c3_glmm_alpha")
+OWN = CASE["arm_by_month"]["own_agq_25"]
+MONTHS = [6, 12, 18, 24, 30]
+
+
+@pytest.fixture(scope="module")
+def found() -> Results:
+    """Site is not in the case's model."""
+    return mixed(alpha(), endpoints.employed_at(month=MONTHS, source="visits"), adjust=[])
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_conditional_log_odds_ratios_are_those_of_case_c3(found: Results, month: int) -> None:
+    coefficients = OWN["coef"]
+    wanted = coefficients["arm_f1"] + (0 if month == 6 else coefficients[f"arm_f1:month{month}"])
+    row = found.one(quantity="conditional_log_odds_ratio", time=month)
+    assert row.estimate == pytest.approx(wanted, abs=1e-5)  # the case's tolerance for own_agq
+    names = list(coefficients)
+    pick = np.array([name in ("arm_f1", f"arm_f1:month{month}") for name in names], dtype=float)
+    covariance = np.array(OWN["vcov_beta_logsd"])[:-1, :-1]
+    assert row.std_error == pytest.approx(np.sqrt(pick @ covariance @ pick), abs=1e-4)
+    assert np.log(found.one(quantity="conditional_odds_ratio", time=month).estimate) == pytest.approx(
+        row.estimate
+    )
+
+
+def test_the_spread_between_people_is_that_of_case_c3(found: Results) -> None:
+    row = found.one(quantity="random_intercept_sd")
+    assert row.estimate == pytest.approx(OWN["sd"], abs=1e-5)
+    half = 1.959963984540054 * OWN["se_log_sd"]
+    assert [row.conf_low, row.conf_high] == pytest.approx(
+        [OWN["sd"] * np.exp(-half), OWN["sd"] * np.exp(half)], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_population_averaged_probabilities_are_those_of_case_c3(found: Results, at: int) -> None:
+    wanted = CASE["population_averaged_agq25"][at]
+    month = float(wanted["label"].removeprefix("month_"))
+    for arm, p, se in (("usual", "p0", "se0"), ("IPS", "p1", "se1")):
+        row = found.one(quantity="population_averaged_probability", arm=arm, time=month)
+        assert [row.estimate, row.std_error] == pytest.approx([wanted[p], wanted[se]], abs=1e-5)
+    row = found.one(quantity="population_averaged_difference", time=month)
+    assert row.estimate == pytest.approx(wanted["p1"] - wanted["p0"], abs=1e-5)
+    assert row.std_error == pytest.approx(wanted["se_difference"], abs=1e-5)
+
+
+def test_the_average_over_months_is_the_mean_of_the_months(found: Results) -> None:
+    monthly = found.select(quantity="population_averaged_difference", time=[float(m) for m in MONTHS]).frame
+    average = found.one(quantity="population_averaged_difference", term="average")
+    assert average.estimate == pytest.approx(monthly["estimate"].mean())
+
+
+def test_assessments_not_seen_are_counted_and_said(found: Results) -> None:
+    row = found.one(quantity="population_averaged_probability", arm="IPS", time=6)
+    data = reference_cases.data("c3_glmm_alpha")
+    here = data.loc[(data["arm"] == 1) & (data["month"] == 6), "employed"]
+    assert (row.n, row.n_event, row.n_missing) == (here.notna().sum(), here.sum(), here.isna().sum())
+    assert "missing at random" in row.note
+
+
+def test_separation_is_told_in_months_and_arms_and_not_in_columns() -> None:
+    people = two_arms(40)
+    visits = [
+        visit(f"P{i:03d}", month, employed=bool(i % 4 == 1) and month == 18)
+        for i in range(40)
+        for month in (6, 18)
+    ]
+    found = mixed(make_trial(people, visits=visits), endpoints.employed_at(month=[6, 18], source="visits"))
+    assert set(found.frame["status"]) == {"failed"}
+    note = found.frame["note"].iloc[0]
+    assert "month 6" in note
+    assert "counted from" not in note
+
+
+def test_a_single_month_and_a_cumulative_outcome_are_refused() -> None:
+    for endpoint in (endpoints.employed_at(month=18), endpoints.ever_employed(by=[6, 18])):
+        with pytest.raises(AnalysisError, match="not a yes or no at several assessments"):
+            mixed(alpha(), endpoint)
+
+
+def test_covariates_that_cannot_be_used_are_refused() -> None:
+    endpoint = endpoints.employed_at(month=MONTHS, source="visits")
+    with pytest.raises(AnalysisError, match="'arm' cannot be adjusted for"):
+        mixed(alpha(), endpoint, adjust=["arm"])
+    with pytest.raises(AnalysisError, match="points=0 is not a whole number from 1 to 100"):
+        mixed(alpha(), endpoint, points=0)
+
+
+@pytest.mark.slow
+def test_known_truth_the_log_odds_ratio_is_unbiased() -> None:
+    """200 trials of 200 people, log-odds ratio 1 at both months, sd 1.5: within 3 Monte Carlo errors."""
+    draw = np.random.default_rng(7)
+    estimates = []
+    for _ in range(200):
+        intercept = draw.normal(0, 1.5, 200)
+        active = np.arange(200) % 2
+        visits = [
+            visit(
+                f"P{i:03d}",
+                month,
+                employed=bool(draw.random() < 1 / (1 + np.exp(0.5 - active[i] - intercept[i]))),
+            )
+            for i in range(200)
+            for month in (6, 12, 18)
+        ]
+        found = mixed(
+            make_trial(two_arms(200), visits=visits),
+            endpoints.employed_at(month=[6, 12, 18], source="visits"),
+        )
+        estimates.append(found.one(quantity="conditional_log_odds_ratio", time=18).estimate)
+    # Maximum likelihood is biased by order 1/n: 0.02 covers it at 200 people.
+    assert abs(np.mean(estimates) - 1) < 3 * np.std(estimates) / np.sqrt(200) + 0.02

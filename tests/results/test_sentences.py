@@ -1,0 +1,107 @@
+"""Every row says itself, in four languages, with its numbers as a reader of the language expects them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipseval import endpoints, words
+from ipseval.disclosure import protect
+from ipseval.estimate.amounts import amounts
+from ipseval.estimate.describe import describe
+from ipseval.estimate.mixed import mixed
+from ipseval.estimate.rates import rates
+from ipseval.estimate.survival import survival
+from ipseval.examples import example
+from ipseval.results import QUANTITIES, Results
+from ipseval.results.sentences import sentence
+
+LANGUAGES = pytest.mark.parametrize("lang", words.LANGUAGES)
+
+
+@pytest.fixture(scope="module")
+def everything() -> Results:
+    trial = example("scion")
+    return (
+        describe(trial)
+        + rates(trial, endpoints.ever_employed(by=30))
+        + survival(trial, endpoints.time_to_first_job(30))
+        + mixed(trial, endpoints.employed_at(month=[6, 18, 30], source="visits"))
+        + amounts(trial, endpoints.hours_worked(by=30), replicates=100)
+    )
+
+
+@LANGUAGES
+def test_every_row_of_every_estimator_says_itself(everything: Results, lang: str) -> None:
+    for results in (everything, protect(everything)):
+        for _, row in results.frame.iterrows():
+            said = sentence(row, results, lang=lang)
+            assert words.text(f"quantity.{row['quantity']}", lang) in said
+            assert "{" not in said
+            assert ".." not in said
+            assert "nan" not in said.lower().split()
+    assert len(everything.explain(lang).splitlines()) == len(everything.main)
+
+
+@LANGUAGES
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_every_quantity_of_the_closed_list_can_be_said(quantity: str, lang: str) -> None:
+    row = {
+        "analysis": "a",
+        "quantity": quantity,
+        "estimate": 0.5,
+        "statistic": 2.0,
+        "df": 1.0,
+        "p_value": 0.04,
+    }
+    results = Results.from_rows(
+        [row | {"conf_low": 0.1, "conf_high": 0.9, "conf_level": 0.95, "time": 18, "unit": "days"}]
+    )
+    assert words.text(f"quantity.{quantity}", lang) in results.explain(lang)
+
+
+def test_the_main_rate_of_the_trial_in_four_languages(everything: Results) -> None:
+    row = everything.main.one(quantity="proportion", arm="IPS")
+    said = {lang: sentence(row, everything, lang=lang) for lang in words.LANGUAGES}
+    assert said["en"].startswith(
+        "Proportion, IPS, within 30 months: 44.3% (95% confidence interval 33.2% to 55.9%). 31 of 70"
+    )
+    assert said["nl"].startswith("Aandeel, IPS, binnen 30 maanden: 44,3% (95%-betrouwbaarheidsinterval")
+    assert "44,3\u00a0%" in said["fr"]
+    assert "44,3\u00a0%" in said["de"]
+
+
+def test_a_row_says_what_it_is_about(everything: Results) -> None:
+    row = everything.one(quantity="mean", term="age", arm="IPS")
+    assert sentence(row, everything).startswith("Mean (age), IPS:")
+    row = everything.one(quantity="count", term="end_reason=completed", arm="IPS")
+    assert sentence(row, everything).startswith("Number (end of follow-up = completed), IPS: 57")
+    row = everything.one(quantity="population_averaged_difference", term="average")
+    assert "(average over the months)" in sentence(row, everything)
+
+
+def test_a_note_ends_with_one_full_stop_and_is_translated(everything: Results) -> None:
+    row = everything.one(quantity="mean", arm="IPS", setting="missing=as_not_employed").copy()
+    row["note"] = words.text("note.accrued") + "."
+    assert sentence(row, everything, lang="nl").endswith("Na uitval wordt niets meer bijgeteld.")
+
+
+def test_what_failed_or_is_hidden_says_why(everything: Results) -> None:
+    failed = Results.from_rows(
+        [{"analysis": "a", "quantity": "mean", "status": "failed", "note": "no data."}]
+    )
+    assert failed.explain() == "Mean could not be computed: no data."
+    public = protect(everything)
+    hidden = public.frame.loc[public.frame["status"] == "suppressed"].iloc[0]
+    assert "fewer than 5 people could be recognised" in sentence(hidden, public)
+
+
+def test_huge_numbers_are_written_and_not_raised() -> None:
+    row = {
+        "analysis": "a",
+        "quantity": "hazard_ratio",
+        "estimate": 1e30,
+        "conf_low": 0.0,
+        "conf_high": float("inf"),
+        "conf_level": 0.95,
+    }
+    assert "\u221e" in Results.from_rows([row]).explain("de")
