@@ -1,26 +1,30 @@
 """Results -> PublicResults: what is written for others names no person and lets none be inferred.
 
-Four rules, each with its reason:
+With ``minimum`` people as the smallest number that may be shown, and an empty cell shown unless
+``zeros="hide"`` because nobody can be picked out of it:
 
-* **Small cells.** A row is suppressed when it rests on fewer than ``minimum`` people, or when fewer
-  than ``minimum`` of them had, or did not have, the outcome. An empty cell (nobody) is shown unless
-  ``zeros="hide"``, because nobody can be picked out of it.
-* **What can be subtracted.** Two ways of counting the same people, or two horizons of one cumulative
-  outcome, that differ by fewer than ``minimum`` people show those few by subtraction: the main row
-  stays, the other is suppressed. Of a variable's categories never just one is hidden, and a
-  contrast goes with its arms.
-* **Curves.** Every step that is left holds at least ``minimum`` events, drawn where the last of them
-  happened; the value at the horizon stays. Numbers at risk are rounded to multiples of
-  ``minimum``, so that a few people lost between two ticks cannot be counted.
+* **Small cells.** A row is suppressed when it rests on fewer people, or when fewer of them had, or did
+  not have, the outcome.
+* **What can be subtracted.** Within an arm all numbers about one course of events (ever in work by some
+  month, counted in some way; points of its curve) are shown only if they are equal or differ by at
+  least the minimum. Main rows and the longest horizon come first: what matters most is what stays. The
+  same holds for how many were left out of a row, and for how many were lost.
+* **What adds up.** Of a variable's categories never so few are hidden that their sum tells on them; an
+  average goes with its months, and a contrast with its arms.
+* **Curves.** Points that are left stand at least the minimum of events apart. Numbers at risk are
+  rounded to multiples of the minimum.
 * **Texts.** Notes that hold numbers stay inside, and so do draws and covariances.
 
-The minimum is 5 unless said otherwise; ask the holder of the data what applies.
+Published figures are public, and stay as they are. Two limits: estimates keep their precision, so that a
+model without covariates whose intercepts do not vary gives back its rates; and numbers that other people
+publish about the same trial are not known here. The minimum is 5 unless said otherwise; ask the holder
+of the data what applies.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +37,18 @@ from ipseval.results import PublicResults, Results
 from ipseval.results.table import typed
 
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 SMALL_CELL = words.text("note.small_cell")
-_HIDDEN_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
-_HIDDEN = (*_HIDDEN_NUMBERS, "n", "n_event", "n_missing")
+_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_level", "conf_low", "conf_high")
+_COUNTS = ("n", "n_event", "n_missing")
 _CURVES = ("cumulative_incidence", "event_free_probability")
 _ROUNDED = ("number_at_risk", "cumulative_events", "cumulative_censored")
-_SAME_PEOPLE = ["analysis", "endpoint", "population", "subgroup", "term"]
+#: Quantities that are n_event / n, or n_event itself: hiding n alone would not hide it.
+_EXACT = ("proportion", "percentage", "share_zero", "count")
+#: How many minima of people must stand behind a quantity that is a single person's value.
+_PEOPLE_BESIDE = {"median": 2.0, "lower_quartile": 4.0, "upper_quartile": 4.0, "median_time": 2.0}
+_PEOPLE = ["population", "subgroup"]
 
 
 @dataclass(frozen=True)
@@ -58,17 +67,28 @@ class Policy:
     zeros: str = "show"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.minimum <= 1000:
+        if (
+            isinstance(self.minimum, bool)
+            or not isinstance(self.minimum, int)
+            or not 1 <= self.minimum <= 1000
+        ):
             raise AnalysisError(
-                f"minimum={self.minimum!r} is not from 1 to 1000 people. Common minima are 5 and 10."
+                f"minimum={self.minimum!r} is not a whole number from 1 to 1000 people. "
+                f"Common minima are 5 and 10."
             )
         checks.one_of(self.zeros, ("show", "hide"), "zeros")
 
-    def small(self, count: NDArray[np.float64]) -> Mask:
+    def small(self, count: Floats) -> Mask:
         """Whether each count is too small; a missing count is not."""
         lowest = 0.0 if self.zeros == "hide" else 0.5
         with np.errstate(invalid="ignore"):
-            return (count >= lowest) & (count < self.minimum)
+            return np.asarray((count >= lowest) & (count < self.minimum))
+
+    def apart(self, one: Floats, other: Floats) -> Mask:
+        """Whether counts are equal or so far apart that subtracting them shows nobody."""
+        gap = np.abs(one - other)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(~((gap > 0) & (gap < self.minimum)))
 
 
 def protect(results: Results, policy: Policy | None = None) -> PublicResults:
@@ -86,6 +106,11 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
         The same rows in the same order, except curve points, of which only those remain whose step
         is large enough. Suppressed rows keep their key and have status "suppressed".
 
+    Raises
+    ------
+    AnalysisError
+        For results that were protected before, under a looser policy.
+
     Examples
     --------
     >>> import ipseval as ips
@@ -93,194 +118,266 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
     >>> type(ips.protect(found)).__name__
     'PublicResults'
     """
-    policy = policy or Policy()
     if isinstance(results, PublicResults):
-        return results
-    frame = results.frame.copy()
-    counts = _numbers(frame)
-    curve = _is_curve(frame)
-    rounded = frame["quantity"].isin(_ROUNDED).to_numpy(dtype=bool)
-    hide = _small_cells(frame, counts, policy) & ~curve & ~rounded
-    hide |= _differ_by_few(results, frame, counts, policy)
-    hide |= _second_category(frame, counts, hide)
-    hide |= _contrasts_of(frame, hide)
-    frame = _round_at_risk(frame, rounded, policy)
-    frame = _few_missing(frame, counts, policy)
-    frame = _suppressed(frame, hide)
-    frame = frame.loc[_steps_large_enough(frame, policy)]
-    said = {
-        "minimum": policy.minimum,
-        "zeros": policy.zeros,
-        "suppressed": int(hide.sum()),
-        "rounded": int(rounded.sum()),
-        "points_left_out": int(len(results.frame) - len(frame)),
-    }
-    provenance = {**results.provenance, "disclosure": said}
-    return PublicResults(typed(frame), results.records, results.endpoints, provenance, {})
+        return _protected_before(results, policy)
+    policy = policy or Policy()
+    sheet = _Sheet(results, policy)
+    sheet.hide_small_cells()
+    sheet.hide_left_out()
+    sheet.hide_differences()
+    sheet.hide_with_few_workers()
+    sheet.hide_more_categories()
+    sheet.hide_averages()
+    sheet.hide_contrasts()
+    sheet.blank_numbers_missing()
+    return sheet.public()
 
 
-def _numbers(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    return {
-        name: frame[name].to_numpy(dtype="float64", na_value=np.nan) for name in ("n", "n_event", "n_missing")
-    }
-
-
-def _is_curve(frame: pd.DataFrame) -> Mask:
-    """Whether a row is a point of a curve: a probability at a day, not at a stated month."""
-    return np.asarray(frame["quantity"].isin(_CURVES) & (frame["time_unit"] == "days"), dtype=bool)
-
-
-def _small_cells(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]], policy: Policy) -> Mask:
-    """Whether a row rests on too few people, or too few with or without the outcome.
-
-    The median and the quartiles are single people's values, and stand only among enough others.
-    """
-    n, events = counts["n"], counts["n_event"]
-    hide = policy.small(n) | policy.small(events) | policy.small(n - events)
-    share = (
-        frame["quantity"]
-        .map({"median": 2.0, "lower_quartile": 4.0, "upper_quartile": 4.0})
-        .to_numpy(dtype="float64")
-    )
-    with np.errstate(invalid="ignore"):
-        hide |= n < share * policy.minimum
-    counted = np.asarray(frame["quantity"] == "count", dtype=bool)
-    return hide | (counted & policy.small(frame["estimate"].to_numpy(dtype="float64")))
-
-
-def _differ_by_few(
-    results: Results, frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]], policy: Policy
-) -> Mask:
-    """Whether a yes-or-no row can be subtracted from another that is shown, leaving too few people."""
-    hide = np.zeros(len(frame), dtype=bool)
-    yes_or_no = frame["quantity"].isin(["proportion", "cumulative_incidence"]) & ~_is_curve(frame)
-    rows = frame.loc[yes_or_no & (frame["arm"] != "")]
-    for (analysis, *_), group in rows.groupby([*_SAME_PEOPLE, "arm"], observed=True, sort=False):
-        settings = results.records.get(str(analysis), {}).get("main", {}).get("setting", {})
-        main = settings.get(str(group["quantity"].iloc[0]), group["setting"].iloc[0])
-        kept: list[int] = []
-        # Main rows first, the longest horizon first: what matters most is what stays.
-        order = group.assign(other=group["setting"] != main).sort_values(
-            ["other", "time"], ascending=[True, False]
-        )
-        for row in order.index:
-            if any(_leaves_few(counts, row, other, frame, policy) for other in kept):
-                hide[row] = True
-            else:
-                kept.append(row)
-    return _spread(frame, hide)
-
-
-def _leaves_few(
-    counts: dict[str, NDArray[np.float64]], row: int, other: int, frame: pd.DataFrame, policy: Policy
-) -> bool:
-    """Whether two rows about the same people differ by a few who had, or had not, the outcome."""
-    at_other_time = frame["time"].iloc[row] != frame["time"].iloc[other]
-    if at_other_time and frame["time_from"].iloc[row] != 0.0:
-        return False  # status at two moments: people move both ways, so a difference counts nobody
-    yes = np.abs(counts["n_event"][row] - counts["n_event"][other])
-    without = [counts["n"][at] - counts["n_event"][at] for at in (row, other)]
-    gaps = np.array([yes, np.abs(without[0] - without[1])])
-    return bool(((gaps > 0) & (gaps < policy.minimum)).any())
-
-
-def _spread(frame: pd.DataFrame, hide: Mask) -> Mask:
-    """Hide every row of an arm at a time and setting when one of them is hidden."""
-    keys = [*_SAME_PEOPLE, "time", "setting", "arm"]
-    wanted = frame.loc[hide & (frame["arm"] != "").to_numpy(dtype=bool), keys].drop_duplicates()
-    if wanted.empty:
-        return hide
-    hidden = frame[keys].merge(wanted.assign(_hit=True), on=keys, how="left")["_hit"].notna().to_numpy()
-    return hide | (hidden & ~_is_curve(frame) & ~frame["quantity"].isin(_ROUNDED).to_numpy(dtype=bool))
-
-
-def _contrasts_of(frame: pd.DataFrame, hide: Mask) -> Mask:
-    """Whether a contrast belongs to an arm that is hidden at its time and setting."""
-    keys = [*_SAME_PEOPLE, "time", "setting"]
-    is_arm = (frame["arm"] != "").to_numpy(dtype=bool)
-    wanted = frame.loc[hide & is_arm, keys].drop_duplicates()
-    if wanted.empty:
-        return np.zeros(len(frame), dtype=bool)
-    hit = frame[keys].merge(wanted.assign(_hit=True), on=keys, how="left")["_hit"].notna().to_numpy()
-    return np.asarray(hit & ~is_arm & (frame["contrast"] != "").to_numpy(dtype=bool))
-
-
-def _second_category(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]], hide: Mask) -> Mask:
-    """Hide the next smallest category where just one of a variable's categories would be hidden.
-
-    Categories are rows whose term reads ``variable=category``; they add up to the people of the arm.
-    """
-    more = np.zeros(len(frame), dtype=bool)
-    counted = frame["quantity"].isin(["count", "percentage"]) & frame["term"].str.contains("=")
-    if not counted.any():
-        return more
-    rows = frame.assign(variable=frame["term"].str.partition("=")[0], hidden=hide).loc[counted]
-    sizes = pd.Series(counts["n_event"], index=frame.index).fillna(frame["estimate"])
-    for _, group in rows.groupby(
-        ["analysis", "endpoint", "quantity", "variable", "arm", "time"], dropna=False
+def _protected_before(results: PublicResults, policy: Policy | None) -> PublicResults:
+    """Return public results as they are, or refuse to tighten what can no longer be tightened."""
+    applied = results.provenance["disclosure"]
+    if policy and (
+        policy.minimum > applied["minimum"] or (policy.zeros == "hide") > (applied["zeros"] == "hide")
     ):
-        if group["hidden"].sum() == 1 and len(group) > 1:
-            shown = group.index[~group["hidden"].to_numpy(dtype=bool)]
-            filled = sizes.loc[shown].loc[lambda size: size > 0]
-            smallest = (filled if len(filled) else sizes.loc[shown]).idxmin()
-            more[frame.index.get_loc(smallest)] = True
-    return more
+        raise AnalysisError(
+            f"These results were made public with minimum={applied['minimum']} and "
+            f"zeros={applied['zeros']!r}, which is looser than {policy}. Protect the internal results again."
+        )
+    return results
 
 
-def _steps_large_enough(frame: pd.DataFrame, policy: Policy) -> Mask:
-    """Whether a row stays: every row that is no curve point, and the points whose step is large enough.
+class _Sheet:
+    """One results table on its way out: which rows to hide, which numbers of people to leave blank."""
 
-    The values at milestones that are shown stand first. Points are then taken from the horizon
-    backwards, so that the value there is never lost; a point stays if it lies at least ``minimum``
-    events from every value that stays, and stands for none or at least ``minimum`` events itself.
-    """
-    keep = np.ones(len(frame), dtype=bool)
-    curve = _is_curve(frame)
-    shown = (frame["status"] != "suppressed").to_numpy(dtype=bool)
-    by = [*_SAME_PEOPLE, "quantity", "arm", "method", "setting"]
-    for _, rows in frame.loc[frame["quantity"].isin(_CURVES) & shown].groupby(by, sort=False):
-        events = rows["n_event"].to_numpy(dtype="float64", na_value=np.nan)
-        is_point = curve[rows.index]
-        stays = [0.0, *events[~is_point]]
-        order = np.argsort(-rows["time"].to_numpy(dtype="float64"), kind="stable")
-        for at in order[is_point[order]]:
-            gaps = np.abs(np.array(stays) - events[at])
-            if bool((policy.small(gaps) & (gaps > 0)).any()):
-                keep[rows.index[at]] = False
-            else:
-                stays.append(events[at])
-    return keep
+    def __init__(self, results: Results, policy: Policy) -> None:
+        frame = results.frame
+        self.results, self.policy, self.frame = results, policy, frame
+        self.counts = {name: frame[name].to_numpy(dtype="float64", na_value=np.nan) for name in _COUNTS}
+        made_public = [name for name, record in results.records.items() if record["estimator"] == "published"]
+        self.is_published = frame["analysis"].isin(made_public).to_numpy(dtype=bool)
+        self.is_curve = np.asarray(
+            frame["quantity"].isin(_CURVES) & (frame["time_unit"] == "days"), dtype=bool
+        )
+        self.is_rounded = frame["quantity"].isin(_ROUNDED).to_numpy(dtype=bool)
+        self.is_arm = (frame["arm"] != "").to_numpy(dtype=bool)
+        self.hide = np.zeros(len(frame), dtype=bool)
+        self.leave_out = np.zeros(len(frame), dtype=bool)
+        self.blank = {name: np.zeros(len(frame), dtype=bool) for name in _COUNTS}
+        self.randomised = self._randomised()
+        self.arms_of = {f"{a} - {b}": (a, b) for a in self.randomised for b in self.randomised if a != b}
+
+    def _randomised(self) -> dict[str, float]:
+        """Return people randomised per arm: as the trial says, else the most that stand in any row."""
+        known = self.results.provenance.get("trial", {}).get("randomised", {})
+        arms = [arm for arm in pd.unique(self.frame["arm"]) if arm]
+        most = {
+            arm: np.nanmax(np.append(self.counts["n"][(self.frame["arm"] == arm).to_numpy(dtype=bool)], 0.0))
+            for arm in arms
+        }
+        return {**most, **{arm: float(n) for arm, n in known.items()}}
+
+    # ---- small cells
+
+    def hide_small_cells(self) -> None:
+        """Hide rows on too few people, or with too few who had, or had not, the outcome."""
+        n, events, frame = self.counts["n"], self.counts["n_event"], self.frame
+        small = self.policy.small(n) | self.policy.small(events) | self.policy.small(n - events)
+        share = frame["quantity"].map(_PEOPLE_BESIDE).to_numpy(dtype="float64", na_value=np.nan)
+        with np.errstate(invalid="ignore"):
+            small |= n < share * self.policy.minimum
+        counted = np.asarray(frame["quantity"] == "count", dtype=bool)
+        small |= counted & self.policy.small(frame["estimate"].to_numpy(dtype="float64"))
+        self.small_cell = small & ~self.is_curve & ~self.is_rounded & ~self.is_published
+        self.hide |= self.small_cell
+
+    # ---- what can be subtracted
+
+    def hide_left_out(self) -> None:
+        """Hide rows, or else their numbers of people, that leave out a few of those randomised."""
+        everyone = np.full(len(self.frame), np.nan)
+        for arm, people in self.randomised.items():
+            everyone[(self.frame["arm"] == arm).to_numpy(dtype=bool)] = people
+        for contrast, pair in self.arms_of.items():
+            named = (self.frame["contrast"] == contrast).to_numpy(dtype=bool)
+            everyone[named] = sum(self.randomised[arm] for arm in pair)
+        neither = ~self.is_arm & (self.frame["contrast"] == "").to_numpy(dtype=bool)
+        everyone[neither] = sum(self.randomised.values())
+        few = ~self.policy.apart(self.counts["n"], everyone) & ~self.is_published
+        exact = self.frame["quantity"].isin(_EXACT).to_numpy(dtype=bool)
+        self.hide |= few & exact
+        for name in ("n", "n_missing"):
+            self.blank[name] |= few & ~exact
+
+    def hide_differences(self) -> None:
+        """Hide rows whose counts differ by a few from those of a row that matters more and stays."""
+        n, yes = self.counts["n"], self.counts["n_event"].copy()
+        inverted = (self.frame["quantity"] == "share_zero").to_numpy(dtype=bool)
+        yes[inverted] = (n - yes)[inverted]
+        for rows in self._courses():
+            kept = np.zeros((0, 3))
+            for row in rows:
+                here = np.array([yes[row], n[row] - yes[row], n[row]])
+                if self._tells(row, here) or not self.policy.apart(here, kept).all():
+                    (self.leave_out if self.is_curve[row] else self.hide)[row] = True
+                elif not self.hide[row]:
+                    kept = np.vstack([kept, here])
+
+    def _tells(self, row: int, counts: Floats) -> bool:
+        """Whether a curve point by itself shows few people; that nobody has it on day 0 is no news."""
+        at_start = self.frame["time"].iloc[row] == 0.0 and counts[0] == 0.0
+        return bool(self.is_curve[row] and self.policy.small(counts[2:] if at_start else counts).any())
+
+    def _courses(self) -> Iterator[NDArray[np.intp]]:
+        """Yield the rows of one arm about one course of events, those that matter most first.
+
+        Whatever accumulates is one course, since an outcome may be part of another. A status at a
+        moment is a course of its own: between two moments people move both ways, and a difference
+        counts nobody.
+        """
+        frame = self.frame
+        wanted = self.is_arm & ~np.isnan(self.counts["n_event"]) & ~self.is_rounded & ~self.is_published
+        wanted &= (frame["endpoint"] != "").to_numpy(dtype=bool)
+        described = self.results.endpoints
+        builds_up = np.array([described.get(key, {}).get("cumulative", True) for key in frame["endpoint"]])
+        course = frame[[*_PEOPLE, "arm"]].assign(
+            died=frame["term"] == "died",
+            endpoint=frame["endpoint"].where(~builds_up, ""),
+            time=frame["time"].where(~builds_up, -1.0),
+            rank=np.where(self.is_curve, 2, np.where(self.results.is_main, 0, 1)),
+            late=-frame["time"] * np.where(frame["time_unit"] == "months", 30.4375, 1.0),
+        )
+        order = course.loc[wanted].sort_values(["rank", "late"], kind="stable")
+        by = [*_PEOPLE, "arm", "died", "endpoint", "time"]
+        for _, rows in order.groupby(by, sort=False, dropna=False):
+            yield rows.index.to_numpy()
+
+    # ---- what adds up
+
+    def hide_with_few_workers(self) -> None:
+        """Hide every amount of an arm at a horizon where the people who had any are too few."""
+        few = self.small_cell & (self.frame["quantity"] == "share_zero").to_numpy(dtype=bool)
+        keys = [*_PEOPLE, "analysis", "endpoint", "time", "arm"]
+        self.hide |= _matching(self.frame[keys], self.frame.loc[few, keys])
+
+    def hide_more_categories(self) -> None:
+        """Hide a variable's next smallest category until what is hidden adds up to enough people.
+
+        Categories are rows whose term reads ``variable=category``; they add up to the people of the arm.
+        """
+        frame = self.frame
+        counted = frame["quantity"].isin(["count", "percentage"]) & frame["term"].str.contains("=")
+        sizes = np.where(np.isnan(self.counts["n_event"]), frame["estimate"], self.counts["n_event"])
+        by = [*_PEOPLE, "analysis", "endpoint", "quantity", "variable", "arm", "time", "setting"]
+        rows = frame.assign(variable=_variable(frame)).loc[counted]
+        for _, group in rows.groupby(by, sort=False, dropna=False):
+            at = group.index.to_numpy()
+            shown = sorted(at[~self.hide[at]], key=lambda row: (sizes[row] == 0, sizes[row]))
+            for row in shown:
+                hidden = at[self.hide[at]]
+                total = np.array([sizes[hidden].sum()])
+                if not len(hidden) or (len(hidden) > 1 and not self.policy.small(total)[0]):
+                    break
+                self.hide[row] = True
+
+    def hide_averages(self) -> None:
+        """Hide an average over months when a month of that arm is hidden."""
+        keys = [*_PEOPLE, "analysis", "endpoint", "arm"]
+        average = (self.frame["term"] == "average").to_numpy(dtype=bool)
+        hidden = self.frame.loc[self.hide & self.is_arm, keys]
+        self.hide |= average & self.is_arm & _matching(self.frame[keys], hidden)
+
+    def hide_contrasts(self) -> None:
+        """Hide a contrast with either of its arms, and leave its numbers of people blank with theirs."""
+        hide = self._with_an_arm(self.hide)
+        self.hide |= hide & ~self.is_published
+        self.blank["n"] |= self._with_an_arm(self.blank["n"])
+
+    def _with_an_arm(self, marked: Mask) -> Mask:
+        """Whether a contrast has an arm with a marked row: of its own setting, or where none is, of any."""
+        place = [*_PEOPLE, "analysis", "endpoint", "variable", "time"]
+        found = np.zeros(len(self.frame), dtype=bool)
+        keyed = self.frame.assign(variable=_variable(self.frame))
+        for contrast, pair in self.arms_of.items():
+            mine = (keyed["contrast"] == contrast).to_numpy(dtype=bool)
+            arms = keyed["arm"].isin(pair).to_numpy(dtype=bool) & ~self.is_curve & ~self.is_rounded
+            in_setting = _matching(keyed[[*place, "setting"]], keyed.loc[arms, [*place, "setting"]])
+            same = _matching(keyed[[*place, "setting"]], keyed.loc[arms & marked, [*place, "setting"]])
+            anywhere = _matching(keyed[place], keyed.loc[arms & marked, place])
+            found |= mine & (same | (~in_setting & anywhere))
+        return found
+
+    def blank_numbers_missing(self) -> None:
+        """Leave out numbers of people lost that are small, or that differ by a few from others shown."""
+        missing, blank = self.counts["n_missing"], self.blank["n_missing"]
+        blank |= self.is_curve
+        blank |= ~self.policy.apart(missing, np.zeros(len(missing)))
+        keyed = self.is_arm & ~self.is_published & (self.frame["endpoint"] != "").to_numpy(dtype=bool)
+        order = np.lexsort((-self.frame["time"].fillna(0.0), ~self.results.is_main))
+        for arm in self.randomised:
+            mine = keyed & (self.frame["arm"] == arm).to_numpy(dtype=bool) & ~self.hide
+            kept = np.zeros(0)
+            for row in order[mine[order] & ~blank[order] & ~np.isnan(missing[order])]:
+                if self.policy.apart(missing[row], kept).all():
+                    kept = np.append(kept, missing[row])
+                else:
+                    blank[row] = True
+        blank |= self._with_an_arm(blank)
+        blank &= ~self.is_published
+
+    # ---- the table that goes out
+
+    def public(self) -> PublicResults:
+        """Return the table without what is hidden, numbers at risk rounded, telling notes replaced."""
+        frame = self.frame.copy()
+        self._replace_notes(frame)
+        self._round_at_risk(frame)
+        for name in _COUNTS:
+            frame.loc[self.blank[name] | self.hide, name] = pd.NA
+        frame.loc[self.hide, list(_NUMBERS)] = np.nan
+        frame.loc[self.hide, "status"] = "suppressed"
+        frame.loc[self.hide, "note"] = SMALL_CELL
+        said = {
+            "minimum": self.policy.minimum,
+            "zeros": self.policy.zeros,
+            "suppressed": int(self.hide.sum()),
+            "rounded": int(self.is_rounded.sum()),
+            "points_left_out": int(self.leave_out.sum()),
+        }
+        results = self.results
+        provenance = {**results.provenance, "disclosure": said}
+        if self.policy.small(np.array(list(self.randomised.values()), dtype=np.float64)).any():
+            provenance["trial"] = {**provenance.get("trial", {}), "randomised": {}}
+        return PublicResults(
+            typed(frame.loc[~self.leave_out]), results.records, results.endpoints, provenance, {}
+        )
+
+    def _round_at_risk(self, frame: pd.DataFrame) -> None:
+        """Round numbers at risk to multiples of the minimum, and say so."""
+        base = self.policy.minimum
+        exact = frame["estimate"].to_numpy(dtype="float64")
+        frame["estimate"] = np.where(self.is_rounded, np.floor(exact / base + 0.5) * base, exact)
+        frame.loc[self.is_rounded, ["n_event", "n_missing"]] = pd.NA
+        frame.loc[self.is_rounded, "note"] = f"rounded to a multiple of {base}"
+
+    def _replace_notes(self, frame: pd.DataFrame) -> None:
+        """Put a general remark in the place of every note that holds a number."""
+        telling = frame["note"].str.contains(r"\d", regex=True).to_numpy(dtype=bool) & ~self.is_published
+        failed = (frame["status"] == "failed").to_numpy(dtype=bool)
+        frame.loc[telling & failed, "note"] = words.text("note.inside")
+        frame.loc[telling & ~failed, "note"] = words.text("note.remark_inside")
 
 
-def _round_at_risk(frame: pd.DataFrame, rounded: Mask, policy: Policy) -> pd.DataFrame:
-    """Round numbers at risk to multiples of the minimum, and say so."""
-    if not rounded.any():
-        return frame
-    base = policy.minimum
-    for column in ("estimate", "n_event"):
-        exact = frame[column].to_numpy(dtype="float64", na_value=np.nan)
-        values = np.where(rounded, np.floor(exact / base + 0.5) * base, exact)
-        frame[column] = pd.Series(values, index=frame.index).astype(frame[column].dtype)
-    frame.loc[rounded, "note"] = f"rounded to a multiple of {base}"
-    return frame
+def _variable(frame: pd.DataFrame) -> pd.Series:
+    """Return what a term is about: ``sex`` of ``sex=F``."""
+    return frame["term"].str.partition("=")[0]
 
 
-def _few_missing(frame: pd.DataFrame, counts: dict[str, NDArray[np.float64]], policy: Policy) -> pd.DataFrame:
-    """Leave out the count of people with an unknown outcome where it is small; the estimate stays."""
-    frame.loc[policy.small(counts["n_missing"]) & (counts["n_missing"] > 0), "n_missing"] = pd.NA
-    return frame
-
-
-def _suppressed(frame: pd.DataFrame, hide: Mask) -> pd.DataFrame:
-    """Empty the hidden rows, and take numbers of people out of every note."""
-    for column in _HIDDEN:
-        frame.loc[hide, column] = np.nan if column in _HIDDEN_NUMBERS else pd.NA
-    failed = (frame["status"] == "failed").to_numpy(dtype=bool)
-    telling = frame["note"].str.contains(r"\d", regex=True).to_numpy(dtype=bool)
-    frame.loc[failed & telling, "note"] = words.text("note.inside")
-    frame.loc[hide, "status"] = "suppressed"
-    frame.loc[hide, "note"] = SMALL_CELL
-    return frame
+def _matching(keys: pd.DataFrame, wanted: pd.DataFrame) -> Mask:
+    """Whether each row of keys is among those wanted; missing equals missing."""
+    if wanted.empty:
+        return np.zeros(len(keys), dtype=bool)
+    marked = wanted.drop_duplicates().assign(_wanted=True)
+    return np.asarray(keys.merge(marked, on=list(keys), how="left")["_wanted"].notna(), dtype=bool)
 
 
 def names_in(text: str, pseudonyms: Iterable[str]) -> list[str]:
