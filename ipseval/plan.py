@@ -31,23 +31,27 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ipseval import checks, endpoints
+from ipseval import endpoints
 from ipseval.disclosure import Policy
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError, PlanError
 from ipseval.estimate import ESTIMATORS, Estimator
+from ipseval.results.vocabulary import FIGURES
 from ipseval.trial import Design
 
 #: The attributes of an estimand that are said in prose and not passed to an estimator.
 SAID = ("population", "treatments", "intercurrent_events", "summary")
 _SECTIONS = ("title", "registration", "hypotheses", "endpoint", "analysis", "display", "disclosure")
+#: Analyses that a run adds of itself.
+RESERVED = ("published",)
 _GIVEN_BY_RUN = ("trial", "endpoint", "name")
 
 
@@ -148,22 +152,26 @@ class _Reader:
 
     def plan(self, content: dict[str, Any]) -> Plan:
         self._known(content, _SECTIONS, "the plan")
-        made = {name: self._endpoint(name, table) for name, table in content.get("endpoint", {}).items()}
-        analyses = [self._analysis(name, table, made) for name, table in content.get("analysis", {}).items()]
-        if not analyses:
+        made = {name: self._endpoint(name, table) for name, table in self._named(content, "endpoint")}
+        asked = dict(self._named(content, "analysis"))
+        analyses = [self._analysis(name, table, made) for name, table in asked.items()]
+        if not content.get("analysis"):
             self.faults.append("it has no analysis. Add a section [analysis.NAME] with an estimator.")
-        displays = [self._display(name, table, content) for name, table in content.get("display", {}).items()]
+        displays = [self._display(name, table, asked) for name, table in self._named(content, "display")]
         policy = self._policy(content.get("disclosure", {}))
+        title, registration = (self._text(content, key) for key in ("title", "registration"))
+        hypotheses = self._hypotheses(content.get("hypotheses", []))
         if self.faults:
             listed = "\n".join(f"  - {fault}" for fault in self.faults)
             raise PlanError(
-                f"{self.name} cannot be carried out as written; {len(self.faults)} faults:\n{listed}"
+                f"{self.name} cannot be carried out as written; faults: {len(self.faults)}. "
+                f"Correct each and read it again:\n{listed}"
             )
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
         return Plan(
-            title=str(content.get("title", self.name)),
-            registration=str(content.get("registration", "")),
-            hypotheses=tuple(content.get("hypotheses", ())),
+            title=title or self.name,
+            registration=registration,
+            hypotheses=hypotheses,
             endpoints={name: endpoint for name, endpoint in made.items() if endpoint is not None},
             analyses=tuple(analysis for analysis in analyses if analysis is not None),
             displays=tuple(displays),
@@ -171,19 +179,53 @@ class _Reader:
             fingerprint=hashlib.sha256(canonical.encode()).hexdigest(),
         )
 
+    def _named(self, content: Mapping[str, Any], section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the tables [section.NAME]; anything else there is a fault."""
+        tables = content.get(section, {})
+        if not isinstance(tables, dict):
+            self.faults.append(
+                f"{section} = {tables!r} is not a section. Write [{section}.NAME] above its entries."
+            )
+            return
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                self.faults.append(f"{section}.{name} = {table!r} is not a section [{section}.{name}].")
+            elif not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+                self.faults.append(
+                    f"[{section}.{name!r}] has a name that cannot be a file. Use letters, digits, _ and -."
+                )
+            else:
+                yield name, table
+
+    def _text(self, content: Mapping[str, Any], key: str) -> str:
+        value = content.get(key, "")
+        if not isinstance(value, str):
+            self.faults.append(f"{key} = {value!r} is not a text. Put it between quotes.")
+        return str(value)
+
+    def _hypotheses(self, given: Any) -> tuple[str, ...]:
+        if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+            self.faults.append(f'hypotheses = {given!r} is not a list of texts. Write hypotheses = ["..."].')
+            return ()
+        return tuple(given)
+
+    @staticmethod
+    def _hint(given: str, allowed: Iterable[str]) -> str:
+        """Return the nearest name, or all there are."""
+        near = get_close_matches(given, list(allowed), n=1)
+        return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(allowed) or 'none'}."
+
     def _known(self, given: Mapping[str, Any], allowed: tuple[str, ...] | list[str], where: str) -> None:
         for name in given:
             if name not in allowed:
-                near = get_close_matches(name, allowed, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"Allowed: {', '.join(allowed)}."
+                hint = self._hint(name, allowed)
                 self.faults.append(f"{where} has an unknown entry {name!r}. {hint}")
 
     def _endpoint(self, name: str, table: dict[str, Any]) -> Endpoint | None:
         where = f"[endpoint.{name}]"
         function = endpoints.BUILT_IN.get(str(table.get("is", "")))
         if function is None:
-            near = get_close_matches(str(table.get("is", "")), endpoints.BUILT_IN, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Built in: {', '.join(endpoints.BUILT_IN)}."
+            hint = self._hint(str(table.get("is", "")), endpoints.BUILT_IN)
             self.faults.append(
                 f"{where} needs is = the name of a built-in endpoint, not {table.get('is')!r}. {hint}"
             )
@@ -201,18 +243,21 @@ class _Reader:
         self, name: str, table: dict[str, Any], made: Mapping[str, Endpoint | None]
     ) -> Analysis | None:
         where = f"[analysis.{name}]"
+        if name in RESERVED:
+            self.faults.append(f"{where} has a name that is kept for published results. Choose another.")
         chosen = str(table.get("estimator", ""))
         if chosen not in ESTIMATORS:
-            listed = ", ".join(ESTIMATORS)
-            self.faults.append(f"{where} needs estimator = one of {listed}, not {table.get('estimator')!r}.")
+            hint = self._hint(chosen, ESTIMATORS)
+            self.faults.append(f"{where} needs an estimator, not {table.get('estimator')!r}. {hint}")
             return None
         estimator = ESTIMATORS[chosen]
         endpoint = str(table.get("endpoint", ""))
         self._fitting_endpoint(where, estimator, endpoint, made)
         beside = ("estimator", "endpoint", *SAID)
         arguments = {key: value for key, value in table.items() if key not in beside}
-        self._fits(estimator.function, arguments, _GIVEN_BY_RUN, where)
-        estimand = {key: str(table[key]) for key in SAID if key in table}
+        if self._fits(estimator.function, arguments, _GIVEN_BY_RUN, where):
+            self._values(estimator, arguments, where)
+        estimand = {key: self._text(table, key) for key in SAID if key in table}
         return Analysis(name, chosen, endpoint, arguments, estimand)
 
     def _fitting_endpoint(
@@ -222,14 +267,15 @@ class _Reader:
         if not kinds and endpoint:
             self.faults.append(f"{where}: {estimator.declaration.name} takes no endpoint. Leave it out.")
         elif kinds and endpoint not in made:
-            listed = checks.named_list(made, 8) or "none"
+            hint = self._hint(endpoint, made)
             self.faults.append(
-                f"{where} names the endpoint {endpoint!r}, which the plan does not define ({listed})."
+                f"{where} names the endpoint {endpoint!r}, which the plan does not define. {hint}"
             )
         elif kinds and (found := made[endpoint]) is not None and found.kind not in kinds:
             wanted = " or ".join(kinds)
             self.faults.append(
-                f"{where}: {endpoint!r} is a {found.kind} outcome, and this estimator takes {wanted}."
+                f"{where}: {endpoint!r} is a {found.kind} outcome, and {estimator.declaration.name} takes "
+                f"{wanted}. Choose another endpoint or estimator."
             )
 
     def _fits(
@@ -241,17 +287,37 @@ class _Reader:
         self._known(arguments, accepted, where)
         return len(self.faults) == before
 
-    def _display(self, name: str, table: dict[str, Any], content: Mapping[str, Any]) -> Display:
+    def _values(self, estimator: Estimator, arguments: Mapping[str, Any], where: str) -> None:
+        """Collect what the estimator's own check of its options says before any data are seen."""
+        for name, value in arguments.items():
+            check = estimator.declaration.options.get(name)
+            try:
+                if check is not None:
+                    check(value)
+            except (AnalysisError, TypeError) as fault:
+                self.faults.append(f"{where}: {fault}")
+
+    def _display(self, name: str, table: dict[str, Any], asked: Mapping[str, Any]) -> Display:
         where = f"[display.{name}]"
         self._known(table, ("figure", "analysis"), where)
-        analysis = str(table.get("analysis", ""))
-        if analysis not in content.get("analysis", {}):
+        analysis, figure = (self._text(table, key) for key in ("analysis", "figure"))
+        if analysis not in asked:
+            hint = self._hint(analysis, asked)
             self.faults.append(
-                f"{where} is drawn from the analysis {analysis!r}, which the plan does not have."
+                f"{where} is drawn from the analysis {analysis!r}, which the plan does not have. {hint}"
             )
-        return Display(name, str(table.get("figure", "")), analysis)
+        if figure not in FIGURES:
+            self.faults.append(
+                f"{where} names the figure {figure!r}, which does not exist. {self._hint(figure, FIGURES)}"
+            )
+        return Display(name, figure, analysis)
 
-    def _policy(self, table: dict[str, Any]) -> Policy:
+    def _policy(self, table: Any) -> Policy:
+        if not isinstance(table, dict):
+            self.faults.append(
+                f"disclosure = {table!r} is not a section. Write [disclosure] above its entries."
+            )
+            return Policy()
         self._known(table, ("minimum", "zeros"), "[disclosure]")
         try:
             return Policy(**{key: value for key, value in table.items() if key in ("minimum", "zeros")})

@@ -9,7 +9,7 @@ from typing import Any
 from ipseval.errors import IpsevalError
 from ipseval.estimate import ESTIMATORS
 from ipseval.plan import Analysis, Plan
-from ipseval.results import Results
+from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
 from ipseval.trial import Trial
 
@@ -61,18 +61,26 @@ def _one(plan: Plan, trial: Trial, analysis: Analysis) -> Results:
     try:
         return estimator.function(*asked, name=analysis.name, **analysis.arguments)
     except IpsevalError as refusal:
-        declaration = estimator.declaration
-        row = {
-            "analysis": analysis.name,
-            "endpoint": plan.endpoints[analysis.endpoint].key if analysis.endpoint else "",
-            "quantity": declaration.quantities[0],
-            "status": "failed",
-            "note": str(refusal),
-        }
-        record = {
-            "estimator": declaration.name,
-            "section": declaration.section,
-            "figure": "",
-            "arguments": {},
-        }
-        return Results.from_rows([row], records={analysis.name: record})
+        return _refused(estimator.declaration, plan, trial, analysis, str(refusal))
+
+
+def _refused(declaration: Declaration, plan: Plan, trial: Trial, analysis: Analysis, reason: str) -> Results:
+    """Return one failed row that says why an analysis has no results."""
+    endpoint = plan.endpoints[analysis.endpoint] if analysis.endpoint else None
+    row = {
+        "analysis": analysis.name,
+        "endpoint": endpoint.key if endpoint else "",
+        "population": "randomised",
+        "quantity": declaration.quantities[0],
+        "status": "failed",
+        "note": reason,
+    }
+    record = {
+        "estimator": declaration.name,
+        "section": declaration.section,
+        "figure": "",
+        "arguments": dict(analysis.arguments),
+        "main": {"method": {}, "setting": {}},
+    }
+    described = {endpoint.key: endpoint.describe(trial.design)} if endpoint else {}
+    return Results.from_rows([row], records={analysis.name: record}, endpoints=described)
