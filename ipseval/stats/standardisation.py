@@ -1,0 +1,265 @@
+"""Standardisation (g-computation): both arms' mean outcome if everyone had been in that arm.
+
+A working model predicts everyone's outcome in either arm; the predictions are averaged over all people and
+compared. The difference, ratio and odds ratio are marginal: they say what would change for these people as a
+whole, and need not be adjusted for the same covariates elsewhere to be compared. The working model may be
+wrong: with randomised arms the answer is still right, only less precise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipseval import checks
+from ipseval.errors import AnalysisError
+from ipseval.stats.canonical_models import MODELS, Fit, canonical_fit, mean_and_weight
+from ipseval.stats.covariates import ArmDesign, arm_design, outcomes
+from ipseval.stats.firth import firth_fit
+from ipseval.stats.marginal_contrasts import Standardised
+from ipseval.stats.means import NO_SPREAD, TOO_FEW
+from ipseval.stats.robust_variance import (
+    CLUSTERED,
+    KINDS,
+    Codes,
+    adjusted_scores,
+    cluster_codes,
+    sums_by_cluster,
+)
+from ipseval.stats.strata import stratum_codes
+
+Floats = NDArray[np.float64]
+
+ESTIMANDS = ("population", "sample")
+VARIANCES = ("ye", "augmented", "model", *KINDS)
+
+
+def standardised_means(
+    y: ArrayLike,
+    arm: ArrayLike,
+    covariates: ArrayLike | None = None,
+    *,
+    model: str = "logistic",
+    interaction: bool = False,
+    estimand: str = "population",
+    variance: str = "ye",
+    strata: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+) -> Standardised:
+    """Return the standardised means of two randomised arms with their covariance.
+
+    Parameters
+    ----------
+    y : array_like, one outcome per person
+        0 or 1 for "logistic" and "firth". Missing outcomes are refused.
+    arm : array_like of bool or 0/1
+        True in the active arm.
+    covariates : array_like, shape (n,) or (n, k), optional
+        Numbers measured before randomisation; categories as indicators without their reference level.
+    model : {"logistic", "linear", "poisson", "firth"}
+        The working model. "firth" is the way out where the data are separated.
+    interaction : bool
+        Whether the arms differ in the slope of every covariate.
+    estimand : {"population", "sample"}
+        The effect in the population that these people were drawn from (covariates vary from sample to
+        sample), or in people with exactly these covariates.
+    variance : str
+        - ``"ye"`` (default): Ye et al. (2023), which uses that the arms were randomised;
+        - ``"augmented"``: the mean square of the influence function of the augmented estimator;
+        - ``"hc0"`` ... ``"hc3"``, ``"model"``: delta method from that covariance of the coefficients, the
+          covariates held fixed ("sample") or random ("population"; with "hc0" the stacked estimating
+          equations). They do not use randomisation;
+        - ``"cr0"`` ... ``"cr3"``: the same by cluster.
+    strata : array_like, optional
+        The strata (site, say) within which people were randomised in blocks. Part of the noise of simple
+        randomisation could then not happen, and is taken off. The factors of a minimisation are not strata:
+        put them among the covariates.
+    cluster : array_like, optional
+        Cluster labels for "cr*": a person who shares a job coach with nobody has a label of their own.
+
+    Returns
+    -------
+    Standardised
+
+    Raises
+    ------
+    AnalysisError
+        Missing values; an empty arm; a constant or collinear covariate; separation; options that do not go
+        together.
+
+    Notes
+    -----
+    With m_a(x) the prediction in arm a, n_a of n people there, and pi_a = n_a / n, the estimate is
+    ``mean(m_a(X_i)) + mean(I(A_i = a) (Y_i - m_a(X_i))) / pi_a``. For a model with canonical link the second
+    part is 0; it makes up for the penalty of "firth" (whose mean may in rare cases leave 0 to 1).
+
+    "augmented" sums psi psi' / n**2, ``psi_a = I(A = a) (Y - m_a) / pi_a + m_a(X) - mean_a`` ("sample":
+    without the last two, conservative unless the model is right). "ye" is diag(v_a / n_a) + C / n, where v_a
+    is the variance of Y - m_a in arm a (n_a - 1), and C has 2 cov_a(Y, m_a) - var(m_a) on the diagonal and
+    cov_1(Y, m_0) + cov_0(Y, m_1) - cov(m_1, m_0) beside it ("sample": without C). Others sum
+    ``phi_a = G_a' B score`` with G_a the mean slope of m_a, plus m_a - mean_a for "population".
+
+    ``strata`` takes off ``sum_z p_z r_a(z) r_b(z) (pi_a I(a = b) - pi_a pi_b) / (pi_a pi_b n)``, where r_a(z)
+    is the mean of Y - m_a in arm a of stratum z, and p_z the share of the stratum (Bannick et al. 2025; Bugni,
+    Canay & Shaikh 2018 without covariates). All r are 0 when the model holds every stratum and its
+    interaction with the arm: nothing is then left to take off. With main effects of the strata and arms of
+    one size, nothing is taken off the difference either.
+
+    References
+    ----------
+    Ge et al. (2011), Drug Information Journal 45:481-493 (delta method).
+    Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163.
+    Bannick, Shao, Liu, Du, Yi & Ye (2025), Biometrika 112:881-908.
+    Bugni, Canay & Shaikh (2018), Journal of the American Statistical Association 113:1784-1796.
+
+    Examples
+    --------
+    >>> had_job = [1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 0]
+    >>> ips, worked_before = [1] * 6 + [0] * 6, [1, 0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1]
+    >>> result = standardised_means(had_job, ips, worked_before)
+    >>> difference = result.contrast("difference")
+    >>> print(f"{difference.estimate:.3f} (SE {difference.std_error:.3f})")
+    0.333 (SE 0.279)
+    """
+    _check_options(model, estimand, variance, strata, cluster)
+    design = arm_design(arm, covariates, interaction=interaction)
+    values = outcomes(y, design.in_active)
+    if model == "firth":
+        fit = firth_fit(values, design.observed)
+    else:
+        fit = canonical_fit(values, design.observed, model, design.names)
+    at = _predictions(fit, design, values, estimand)
+    members = None if cluster is None else cluster_codes(cluster, values.size)
+    if note := _why_undefined(at):
+        covariance = np.full((2, 2), np.nan)
+    else:
+        covariance = _covariance(fit, design.observed, at, variance, members)
+        if strata is not None:
+            taken_off, note = _stratified_randomisation(at, stratum_codes(strata))
+            covariance = covariance - taken_off
+    return Standardised(
+        means=at.predicted.mean(axis=0) + at.residual.mean(axis=0) / at.share,
+        covariance=covariance,
+        df=float("inf") if members is None else float(members.max()),
+        model=model,
+        estimand=estimand,
+        variance=variance,
+        coefficients=fit.coefficients,
+        names=design.names,
+        n_1=int(design.in_active.sum()),
+        n_0=int((~design.in_active).sum()),
+        note=note,
+    )
+
+
+class _Predictions(NamedTuple):
+    """What the covariances are made of; columns are the active and the reference arm.
+
+    ``arms`` says who is where and ``share`` is its mean. ``predicted`` is everyone's outcome in either arm,
+    ``residual`` the outcome less the prediction in the own arm (0 in the other), ``drift`` a prediction less
+    its mean (0 if the covariates are fixed), and ``slopes`` the mean slope in the coefficients.
+    """
+
+    y: Floats
+    arms: Floats
+    share: Floats
+    predicted: Floats
+    residual: Floats
+    drift: Floats
+    slopes: Floats
+
+
+def _predictions(fit: Fit, design: ArmDesign, y: Floats, estimand: str) -> _Predictions:
+    link = "logistic" if fit.model == "firth" else fit.model
+    columns, slopes = [], []
+    for rows in (design.active, design.reference):
+        mean, weight = mean_and_weight(rows @ fit.coefficients, link)
+        columns.append(mean)
+        slopes.append(weight @ rows / y.size)
+    arms = np.column_stack([design.in_active, ~design.in_active]).astype(np.float64)
+    predicted = np.column_stack(columns)
+    drift = (estimand == "population") * (predicted - predicted.mean(axis=0))
+    residual = arms * (y[:, None] - predicted)
+    return _Predictions(y, arms, arms.mean(axis=0), predicted, residual, drift, np.array(slopes))
+
+
+def _covariance(fit: Fit, X: Floats, at: _Predictions, variance: str, cluster: Codes | None) -> Floats:
+    """Return the covariance of both means under simple randomisation."""
+    n = at.y.size
+    if variance == "ye":
+        return _randomisation_covariance(at)
+    if variance == "model":
+        return (
+            fit.dispersion * at.slopes @ fit.inverse_information @ at.slopes.T + at.drift.T @ at.drift / n**2
+        )
+    if variance == "augmented":
+        influence = (at.residual - at.residual.mean(axis=0)) / at.share + at.drift
+    else:
+        scores = adjusted_scores(fit, at.y, X, variance, cluster)
+        drift = at.drift if cluster is None else sums_by_cluster(at.drift, cluster)
+        influence = n * scores @ fit.inverse_information @ at.slopes.T + drift
+    covariance: Floats = influence.T @ influence / n**2
+    return covariance
+
+
+def _randomisation_covariance(at: _Predictions) -> Floats:
+    """Return the covariance of Ye et al. (2023), from sample covariances in either arm."""
+    n = at.y.size
+    is_in = at.arms.astype(np.bool_)
+    own = [at.residual[is_in[:, a], a].var(ddof=1) / is_in[:, a].sum() for a in (0, 1)]
+    covariance: Floats = np.diag(own).copy()
+    if not at.drift.any():
+        return covariance
+    # [a, b]: of the outcomes of arm a with the predictions in arm b, among the people of arm a.
+    within = np.array(
+        [[np.cov(at.y[is_in[:, a]], at.predicted[is_in[:, a], b])[0, 1] for b in (0, 1)] for a in (0, 1)]
+    )
+    covariance += (within + within.T - np.cov(at.predicted.T)) / n
+    return covariance
+
+
+def _stratified_randomisation(at: _Predictions, stratum: Codes) -> tuple[Floats, str]:
+    """Return what randomisation within strata takes off the covariance, and a remark on empty arms."""
+    checks.same_length(y=at.y, strata=stratum)
+    people = sums_by_cluster(at.arms, stratum)
+    left = np.divide(
+        sums_by_cluster(at.residual, stratum), people, out=np.zeros_like(people), where=people > 0
+    )
+    scheme = (np.diag(at.share) - np.outer(at.share, at.share)) / np.outer(at.share, at.share)
+    taken_off = scheme * (left.T @ (left * people.sum(axis=1, keepdims=True))) / at.y.size**2
+    one_arm = int((people == 0).any(axis=1).sum())
+    if not one_arm:
+        return taken_off, ""
+    return taken_off, (
+        f"{one_arm} of {len(people)} strata hold one arm only: nothing was taken off for them."
+    )
+
+
+def _check_options(
+    model: str, estimand: str, variance: str, strata: ArrayLike | None, cluster: ArrayLike | None
+) -> None:
+    checks.one_of(model, (*MODELS, "firth"), "model")
+    checks.one_of(estimand, ESTIMANDS, "estimand")
+    checks.one_of(variance, VARIANCES, "variance")
+    if model == "firth" and variance not in ("ye", "augmented"):
+        raise AnalysisError(
+            f"variance={variance!r} does not hold for the augmented estimate of model='firth'. "
+            f"Pass variance='ye' or variance='augmented'."
+        )
+    if (cluster is None) == (variance in CLUSTERED):
+        raise AnalysisError(
+            f"variance={variance!r} {'needs' if cluster is None else 'does not use'} clusters. "
+            f"Pass cluster with variance='cr2' or another of {', '.join(CLUSTERED)}, or neither."
+        )
+    if strata is not None and (variance == "model" or cluster is not None):
+        raise AnalysisError(
+            f"variance={variance!r} has no correction for strata of randomisation. Pass variance='ye'."
+        )
+
+
+def _why_undefined(at: _Predictions) -> str:
+    if at.arms.sum(axis=0).min() < 2:
+        return TOO_FEW
+    return NO_SPREAD if np.abs(at.residual).max() <= 1e-12 * np.abs(at.y).max() else ""
