@@ -126,10 +126,27 @@ class Plan:
 def read_plan(path: str | Path) -> Plan:
     """Read a plan and check all of it.
 
+    Parameters
+    ----------
+    path : path
+        A TOML file, as shown at the top of ``ipseval.plan``.
+
+    Returns
+    -------
+    Plan
+        Everything in it can be carried out.
+
     Raises
     ------
     PlanError
         When the file is not there or is not TOML, or lists every fault in it.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> plan = ips.read_plan("data/synthetic/scion/plan.toml")
+    >>> plan.analyses[0].name
+    'people'
     """
     file = Path(path)
     if not file.is_file():

@@ -31,6 +31,14 @@ def execute(plan: Plan, trial: Trial, *, progress: bool = False) -> Results:
     -------
     Results
         With the fingerprint of the plan and of the data in its provenance.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> plan = ips.read_plan("data/synthetic/scion/plan.toml")
+    >>> found = ips.execute(plan, ips.example("scion"))
+    >>> len(found.failures)
+    0
     """
     found = Results.from_rows([], provenance={"trial": trial_facts(trial), "versions": versions()})
     for analysis in _shown(plan.analyses, progress):

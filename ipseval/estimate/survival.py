@@ -110,7 +110,7 @@ def survival(
     >>> import ipseval as ips
     >>> found = ips.survival(ips.example("scion"), ips.time_to_first_job(horizon=30))
     >>> row = found.one(quantity="cumulative_incidence", time_unit="months", time=30, arm="IPS")
-    >>> 0.40 < row.estimate < 0.55
+    >>> bool(0.40 < row.estimate < 0.55)
     True
     """
     if endpoint.kind not in DECLARATION.outcomes:

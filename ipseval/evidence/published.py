@@ -74,13 +74,31 @@ def published_names() -> tuple[str, ...]:
 def published(name: str) -> Published:
     """Return the published headline of a trial.
 
+    Parameters
+    ----------
+    name : {"scion", "eqolise"}
+
+    Returns
+    -------
+    Published
+        What was printed, and the readings of the counts behind it, each marked with how far it can
+        be trusted.
+
     Raises
     ------
     AnalysisError
         For a trial that is not among them.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> ips.published("eqolise").sentence
+    '54.5% v 27.6% had worked in competitive employment for at least one day within 18 months'
     """
     if name not in _all():
-        raise AnalysisError(f"Nothing published is kept for {name!r} (kept: {', '.join(_all())}).")
+        raise AnalysisError(
+            f"Nothing published is kept for {name!r} (kept: {', '.join(_all())}). Choose one of these."
+        )
     return _all()[name]
 
 
@@ -89,6 +107,30 @@ def published_results(name: str, *, conf_level: float = 0.95) -> Results:
 
     The papers' percentages are rows with method "published"; the intervals are computed here from
     the counts of each reading, and the ``setting`` says which reading and how far it can be trusted.
+
+    Parameters
+    ----------
+    name : {"scion", "eqolise"}
+    conf_level : float
+        Two-sided confidence level of all intervals.
+
+    Returns
+    -------
+    Results
+        Per reading: both arms and their difference, a row per interval method. The main rows are
+        those of the first reading.
+
+    Raises
+    ------
+    AnalysisError
+        For a trial of which nothing published is kept.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> row = ips.published_results("scion").main.one(quantity="risk_difference")
+    >>> f"{row.conf_low:.3f} to {row.conf_high:.3f}"
+    '0.044 to 0.338'
     """
     found = published(name)
     checks.confidence(conf_level)
