@@ -180,6 +180,11 @@ def _adjustments(fit: Fit, X: Floats, kind: str, cluster: Codes) -> Iterator[tup
         scaled = X[members] * root[:, None]
         left = np.eye(members.size) - scaled @ fit.inverse_information @ scaled.T
         if kind == "cr3":
+            if np.linalg.eigvalsh(left)[0] <= _SPENT:
+                raise AnalysisError(
+                    f"Without one cluster of {members.size} people a coefficient cannot be estimated, so that "
+                    f"variance='cr3' does not exist. Pass variance='cr2'."
+                )
             jackknife: Floats = np.linalg.inv(left) * (root[:, None] / root)
             yield members, jackknife
             continue

@@ -102,10 +102,10 @@ def standardised_means(
     ``phi_a = G_a' B score`` with G_a the mean slope of m_a, plus m_a - mean_a for "population".
 
     ``strata`` takes off ``sum_z p_z r_a(z) r_b(z) (pi_a I(a = b) - pi_a pi_b) / (pi_a pi_b n)``, where r_a(z)
-    is the mean of Y - m_a in arm a of stratum z, and p_z the share of the stratum (Bannick et al. 2025; Bugni,
-    Canay & Shaikh 2018 without covariates). All r are 0 when the model holds every stratum and its
+    is the mean of Y - m_a in arm a of stratum z, and p_z the share of the stratum (Bannick et al. 2025;
+    without covariates Bugni, Canay & Shaikh 2018). All r are 0 when the model holds every stratum and its
     interaction with the arm: nothing is then left to take off. With main effects of the strata and arms of
-    one size, nothing is taken off the difference either.
+    one size in each, nothing is taken off the difference either.
 
     References
     ----------
