@@ -182,7 +182,7 @@ def _adjustments(fit: Fit, X: Floats, kind: str, cluster: Codes) -> Iterator[tup
         if kind == "cr3":
             if np.linalg.eigvalsh(left)[0] <= _SPENT:
                 raise AnalysisError(
-                    f"Without one cluster of {members.size} people a coefficient cannot be estimated, so that "
+                    f"Without one cluster of {members.size} people a coefficient cannot be estimated: "
                     f"variance='cr3' does not exist. Pass variance='cr2'."
                 )
             jackknife: Floats = np.linalg.inv(left) * (root[:, None] / root)
