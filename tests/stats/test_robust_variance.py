@@ -142,7 +142,7 @@ def test_refusals(people):
     with pytest.raises(AnalysisError, match="variance='hc3' does not use clusters"):
         coefficient_covariance(fit, y, X, "hc3", cluster_codes(people["site"], n))
     only = np.column_stack([X, people["site"] == "S01"])
-    with pytest.raises(AnalysisError, match="Without one cluster .* variance='cr3' does not exist"):
+    with pytest.raises(AnalysisError, match=r"Without one cluster .* variance='cr3' does not exist"):
         fit = canonical_fit(y, only, "linear")
         coefficient_covariance(fit, y, only, "cr3", cluster_codes(people["site"], n))
     with pytest.raises(AnalysisError, match="variance='hc9' is not an option"):
