@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,9 +94,11 @@ def _described(svg: bytes, drawing: Drawing) -> bytes:
     title = f"<title>{escape(drawing.title)}</title>"
     # matplotlib writes a title of its own as the first child; ours carries the description beside it.
     body = body.replace(title, "", 1)
-    named = f'role="img" aria-labelledby="title description" lang="{drawing.lang}" '
+    # Several figures may stand in one page of HTML, where an id stands once.
+    mark = f"{zlib.crc32(drawing.alt.encode()):08x}"
+    named = f'role="img" aria-labelledby="title-{mark} description-{mark}" lang="{drawing.lang}" '
     told = (
-        f'\n <title id="title">{escape(drawing.title)}</title>'
-        f'\n <desc id="description">{escape(drawing.alt)}</desc>'
+        f'\n <title id="title-{mark}">{escape(drawing.title)}</title>'
+        f'\n <desc id="description-{mark}">{escape(drawing.alt)}</desc>'
     )
     return f"{head}{tag}{named}{attributes}{end}{told}{body}".encode()

@@ -39,7 +39,10 @@ def test_svg_carries_its_text_alternative_and_no_fonts(found: Found, tmp_path: P
     assert root.get("role") == "img"
     assert root.get("lang") == "fr"
     told = {child.get("id"): child.text for child in root if child.tag in (f"{SVG}title", f"{SVG}desc")}
-    assert told == {"title": drawing.title, "description": drawing.alt}
+    assert list(told.values()) == [drawing.title, drawing.alt]
+    assert root.get("aria-labelledby").split() == list(told)
+    other = ElementTree.fromstring(plot(found["rates"], lang="en").content("svg"))
+    assert other.get("aria-labelledby") != root.get("aria-labelledby")  # both may stand in one page
     assert not list(root.iter(f"{SVG}text"))  # shapes, so that it looks the same everywhere
     assert drawing._repr_svg_() == file.read_text(encoding="utf-8")
 
