@@ -57,7 +57,7 @@ _HOME = {
     "reproduce": "ipseval.deliver",
 }
 
-__all__ = ["__version__", "endpoints", *_HOME]
+__all__ = ["__version__", "endpoints", *_HOME]  # noqa: PLE0604 (the keys of _HOME are texts)
 
 
 def __getattr__(name: str) -> object:

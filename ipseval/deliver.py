@@ -149,7 +149,7 @@ def _search(folder: Path, trial: Trial) -> None:
     for file in sorted(folder.rglob("*")):
         if file.suffix in _TEXT_FILES and names_in(file.read_text(encoding="utf-8"), pseudonyms):
             raise AnalysisError(
-                f"{file.name} would name people of the trial, so nothing was written. Please report this fault."
+                f"{file.name} would name people of the trial, so nothing was written. Please report this."
             )
 
 
