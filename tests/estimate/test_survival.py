@@ -174,10 +174,10 @@ def test_milestones_and_strata_are_refused_with_what_to_do() -> None:
 
 @pytest.mark.slow
 def test_known_truth_the_incidence_and_the_hazard_ratio_are_unbiased() -> None:
-    """400 trials of exponential times, hazard ratio 2, a third lost: bias within 3 Monte Carlo errors."""
+    """100 trials of exponential times, hazard ratio 2, a third lost: bias within 3 Monte Carlo errors."""
     draw = np.random.default_rng(20240501)
     logs, shares = [], []
-    for _ in range(400):
+    for _ in range(100):
         people = two_arms(160)
         active = np.arange(160) % 2 == 1
         days = draw.exponential(np.where(active, 500, 1000))
