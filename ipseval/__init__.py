@@ -57,7 +57,8 @@ _HOME = {
     "reproduce": "ipseval.deliver",
 }
 
-__all__ = ["__version__", "endpoints", *_HOME]  # noqa: PLE0604 (the keys of _HOME are texts)
+__all__ = ["__version__", "endpoints"]
+__all__ += list(_HOME)
 
 
 def __getattr__(name: str) -> object:
