@@ -205,7 +205,14 @@ def before(curve: Floats) -> Floats:
 
 
 def _greenwood_variance(table: RiskTable, event_free: Floats, incidence: Floats) -> Floats:
-    """Return the multinomial delta-method variance of the incidence at every time.
+    """Return the multinomial delta-method variance of the incidence at every time."""
+    direct, cross, square = error_moments(table, event_free, incidence)
+    variance = direct - 2 * incidence * cross + incidence**2 * square
+    return np.where(variance > _ROUNDING * direct, variance, 0.0)
+
+
+def error_moments(table: RiskTable, event_free: Floats, incidence: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return var A, cov(A, B) and var B at every time, where the error of the incidence is A - F B.
 
     At each time the two hazards are multinomial proportions, independent of other times; an error in
     them moves F(t) directly, and through the survival that later events build on. The square
@@ -223,8 +230,7 @@ def _greenwood_variance(table: RiskTable, event_free: Floats, incidence: Floats)
     direct = np.cumsum(
         incidence**2 * through_survival + 2 * incidence * joint + at_risk * joint * (1 - of_interest)
     )
-    variance = direct - 2 * incidence * cross + incidence**2 * square
-    return np.where(variance > _ROUNDING * direct, variance, 0.0)
+    return direct, cross, square
 
 
 def _aalen_variance(table: RiskTable, event_free: Floats, incidence: Floats) -> Floats:

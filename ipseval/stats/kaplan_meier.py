@@ -238,10 +238,15 @@ def probability_limits(
     With scale g the limits are the inverse of g(p) -+ z std_error |g'(p)|. At p = 0 and p = 1 the
     standard error is 0 or undefined and there is no honest limit, whatever the scale.
     """
+    return limits_on_scale(probability, special.ndtri(0.5 + conf_level / 2) * std_error, interval)
+
+
+def limits_on_scale(probability: Floats, margin: Floats, interval: str) -> tuple[Floats, Floats]:
+    """Return the inverse of g(p) -+ margin |g'(p)| for the scale g; NaN at 0 and 1."""
     scale = SCALES[interval]
     inside = (probability > 0) & (probability < 1)
     p = np.where(inside, probability, np.nan)
-    half_width = special.ndtri(0.5 + conf_level / 2) * std_error * np.abs(scale.slope(p))
+    half_width = margin * np.abs(scale.slope(p))
     ends = scale.inverse(scale.transform(p) - half_width), scale.inverse(scale.transform(p) + half_width)
     return np.minimum(*ends), np.maximum(*ends)
 
