@@ -91,6 +91,11 @@ class SourcedAmount(Amount):
     source: str
 
     @property
+    def accrues(self) -> bool:
+        """True for spells, which are cut at any day; a register's months are not."""
+        return self.source == "jobs"
+
+    @property
     def key(self) -> str:
         """The name with the source."""
         return f"{self.name}_{self.source}"
@@ -132,6 +137,11 @@ class WeeksWorked(Amount):
 
     name: ClassVar[str] = "weeks_worked"
     unit: ClassVar[str] = "weeks"
+
+    @property
+    def accrues(self) -> bool:
+        """True: weeks are days in another unit."""
+        return True
 
     def total(self, jobs: Spells) -> Floats:
         """Return days with at least one job, over 7."""

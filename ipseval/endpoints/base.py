@@ -94,6 +94,11 @@ class Endpoint(ABC):
     cumulative: ClassVar[bool] = True
 
     @property
+    def accrues(self) -> bool:
+        """Whether it is a total whose parts in consecutive windows add up, day by day."""
+        return False
+
+    @property
     @abstractmethod
     def months(self) -> tuple[float, ...]:
         """The horizons or assessments, in months since randomisation, ascending."""

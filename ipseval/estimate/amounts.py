@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,20 +45,33 @@ ACCRUED = words.text("note.accrued")
 SEED = 20140601
 
 
-class _Arm(NamedTuple):
-    """Amounts of one arm's people whose amount was recorded, and how many were not."""
+#: A total is weighted in parts of six months: who is lost counts up to the last part seen in full.
+PART_MONTHS = 6
 
-    amount: NDArray[np.float64]
+
+class _Arm(NamedTuple):
+    """Amounts of one arm's people whose amount was recorded, and how many were not.
+
+    ``parts`` has a row per person and a column per part of the window, ``ends`` the last day of each.
+    """
+
+    parts: NDArray[np.float64]
+    ends: NDArray[np.float64]
     is_complete: NDArray[np.bool_]
     followed: NDArray[np.float64]
     n_missing: int
+
+    @property
+    def amount(self) -> NDArray[np.float64]:
+        """What each person accrued by their last day."""
+        return np.asarray(self.parts.sum(axis=1))
 
     def under(self, rule: str) -> _Arm:
         """Return the people who count under a rule."""
         if rule != "observed":
             return self
         keep = self.is_complete
-        return self._replace(amount=self.amount[keep], is_complete=keep[keep], followed=self.followed[keep])
+        return self._replace(parts=self.parts[keep], is_complete=keep[keep], followed=self.followed[keep])
 
 
 def amounts(
@@ -79,8 +93,9 @@ def amounts(
         An amount such as ``ips.hours_worked(by=30)``.
     missing : {"weighted", "as_not_employed", "observed"}
         How people lost before the horizon are counted in the main rows; the other ways stand beside
-        it. ``weighted``: the people followed to the end (or to death) stand for those lost, each by
-        the inverse of the chance to be followed (Bang & Tsiatis). ``as_not_employed``: nothing is
+        it. ``weighted``: in each part of six months the people followed to its end (or to death) stand
+        for those lost, each by the inverse of the chance to be followed (Bang & Tsiatis, partitioned;
+        in one part where parts do not add up, as for the longest job). ``as_not_employed``: nothing is
         added after a person is lost, so that a mean is a lower bound. ``observed``: only people
         followed to the end, which is biased.
     replicates, seed : int
@@ -105,7 +120,7 @@ def amounts(
 
     References
     ----------
-    Bang & Tsiatis (2000), Biometrika 87:329-343, eq. 2; Efron & Tibshirani (1993), section 13.3;
+    Bang & Tsiatis (2000), Biometrika 87:329-343; Efron & Tibshirani (1993), section 13.3;
     Brunner & Munzel (2000), Biometrical Journal 42:17-25.
 
     Examples
@@ -129,10 +144,12 @@ def amounts(
     sheet.main("bootstrap_percentile", setting_of(missing), "mean_difference")
     sheet.main("", setting_of(missing), "mean")
     sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
-    outcome = endpoint.evaluate(trial)
+    steps = {month: _steps(endpoint, month) for month in endpoint.months}
+    finer = {"by": tuple(sorted(set().union(*steps.values())))} if endpoint.accrues else {}
+    outcome = replace(endpoint, **finer).evaluate(trial)
     unit = endpoint.describe(trial.design)["unit"]
     for month in endpoint.months:
-        arms = _arms(trial, outcome.loc[outcome["month"] == month])
+        arms = _arms(trial, outcome, steps[month])
         keys = {"time_from": 0.0, "time": month, "time_unit": "months"}
         for rule in RULES:
             _means(sheet, arms, rule, {**keys, "setting": setting_of(rule), "unit": unit}, (replicates, seed))
@@ -140,7 +157,17 @@ def amounts(
     return sheet.results()
 
 
-def _arms(trial: Trial, outcome: pd.DataFrame) -> dict[str, _Arm]:
+def _steps(endpoint: Endpoint, month: float) -> list[float]:
+    """Return the months at which the parts of a window end; one part where parts do not add up."""
+    inner = np.arange(PART_MONTHS, month, PART_MONTHS) if endpoint.accrues else np.empty(0)
+    return [*map(float, inner), month]
+
+
+def _arms(trial: Trial, outcomes: pd.DataFrame, steps: list[float]) -> dict[str, _Arm]:
+    outcome = outcomes.loc[outcomes["month"] == steps[-1]]
+    by_step = [outcomes.loc[outcomes["month"] == step, "value"].to_numpy(dtype=np.float64) for step in steps]
+    parts = np.diff(np.column_stack([np.zeros(len(outcome)), *by_step]), axis=1)
+    ends = np.array([trial.design.horizon_day(step) - 1.0 for step in steps])
     amount = outcome["value"].to_numpy(dtype=np.float64)
     complete = outcome["is_complete"].to_numpy(dtype=bool)
     until = outcome["observed_until"].to_numpy(dtype=np.float64)
@@ -151,7 +178,7 @@ def _arms(trial: Trial, outcome: pd.DataFrame) -> dict[str, _Arm]:
         rows = recorded & (arm == name)
         # Someone without a job has no tenure: there is nothing unknown about it.
         unknown = int(((arm == name) & ~(recorded & complete) & (reason != NO_JOB)).sum())
-        made[name] = _Arm(amount[rows], complete[rows], until[rows], unknown)
+        made[name] = _Arm(parts[rows], ends, complete[rows], until[rows], unknown)
     return made
 
 
@@ -167,9 +194,7 @@ def _said(sheet: Sheet, arms: list[_Arm], rule: str) -> list[str]:
 
 def _mean(data: _Arm, rule: str, conf_level: float) -> Any:
     if rule == "weighted":
-        return censored_means.weighted_mean_amount(
-            data.amount, data.is_complete, data.followed, conf_level=conf_level
-        )
+        return censored_means.partitioned_mean_amount(*data[:4], conf_level=conf_level)
     return means.mean(data.under(rule).amount, conf_level=conf_level)
 
 
@@ -234,7 +259,7 @@ def _bootstrap(
     def difference(counts: NDArray[np.intp]) -> NDArray[np.float64]:
         drawn = (counts[:, :split], counts[:, split:])
         found = [
-            censored_means.weighted_mean_replicates(data.amount, data.is_complete, data.followed, count)
+            censored_means.partitioned_mean_replicates(*data[:4], count)
             for data, count in zip(pair, drawn, strict=True)
         ]
         return found[0] - found[1]

@@ -173,15 +173,20 @@ def partitioned_mean_amount(
     return _estimate(amounts, ends, complete, followed, conf_level)
 
 
-def weighted_mean_replicates(
-    amount: ArrayLike, is_complete: ArrayLike, followed_days: ArrayLike, counts: NDArray[np.integer]
+def partitioned_mean_replicates(
+    interval_amounts: ArrayLike,
+    interval_ends: ArrayLike,
+    is_complete: ArrayLike,
+    followed_days: ArrayLike,
+    counts: NDArray[np.integer],
 ) -> Floats:
-    """Return `weighted_mean_amount` of each bootstrap replicate, its censoring curve estimated anew.
+    """Return `partitioned_mean_amount` of each bootstrap replicate, its censoring curve estimated anew.
 
     Parameters
     ----------
-    amount, is_complete, followed_days
-        As in `weighted_mean_amount`, shape (n,).
+    interval_amounts, interval_ends, is_complete, followed_days
+        As in `partitioned_mean_amount`, shapes (n, k), (k,), (n,) and (n,). One interval that ends at
+        infinity is `weighted_mean_amount`.
     counts : array of int, shape (replicates, n)
         How often each person is drawn, from `ipseval.stats.bootstrap.count_weights`.
 
@@ -198,26 +203,33 @@ def weighted_mean_replicates(
     Examples
     --------
     >>> import numpy as np
-    >>> from ipseval.stats.censored_means import weighted_mean_replicates
-    >>> once = np.ones((1, 4), dtype=int)
-    >>> weighted_mean_replicates([10, 20, 5, 60], [True, True, False, True], [90, 30, 60, 90], once).tolist()
+    >>> from ipseval.stats.censored_means import partitioned_mean_replicates
+    >>> amounts, once = np.array([[10], [20], [5], [60]]), np.ones((1, 4), dtype=int)
+    >>> complete, days = [True, True, False, True], [90, 30, 60, 90]
+    >>> partitioned_mean_replicates(amounts, [np.inf], complete, days, once).round(6).tolist()
     [31.25]
     """
     followed, complete = _checked(is_complete, followed_days)
-    amounts = checks.float_array(amount, "amount")
-    checks.same_length(amount=amounts, followed_days=followed)
     order = np.lexsort((~complete, followed))
-    drawn, ends_complete = counts[:, order].astype(np.float64), complete[order]
+    drawn, ends_complete, last = counts[:, order].astype(np.float64), complete[order], followed[order]
     remaining = np.cumsum(drawn[:, ::-1], axis=1)[:, ::-1]
     leaving = np.where(ends_complete, 0.0, drawn)
     stays = 1.0 - np.divide(leaving, remaining, out=np.zeros_like(drawn), where=remaining > 0)
     followed_to = np.cumprod(stays, axis=1)  # unchanged at a complete person, who leaves by no censoring
-    carries = ends_complete & (drawn > 0)
-    weights = np.divide(drawn, followed_to, out=np.zeros_like(drawn), where=carries)
-    last = followed[order]
-    ends = np.where(drawn > 0, last, -np.inf).max(axis=1)
-    identified = np.where(carries, last, -np.inf).max(axis=1) == ends
-    return np.where(identified, (weights @ amounts[order]) / drawn.sum(axis=1), np.nan)
+    total = np.zeros(len(counts))
+    for amount, end in zip(
+        np.asarray(interval_amounts, dtype=np.float64)[order].T, interval_ends, strict=True
+    ):
+        reach, early = last >= end, ends_complete & (last < end)
+        place = int(np.searchsorted(last, end, "left"))
+        to_end = followed_to[:, place - 1] if place else np.ones(len(counts))
+        carried = drawn[:, reach] @ amount[reach]
+        total += np.divide(carried, to_end, out=np.zeros_like(carried), where=to_end > 0)
+        mine, stayed = drawn[:, early], followed_to[:, early]
+        total += np.divide(mine, stayed, out=np.zeros_like(mine), where=mine > 0) @ amount[early]
+    longest = np.where(drawn > 0, last, -np.inf).max(axis=1)
+    identified = np.where(ends_complete & (drawn > 0), last, -np.inf).max(axis=1) == longest
+    return np.where(identified, total / drawn.sum(axis=1), np.nan)
 
 
 def censored_mean_difference(

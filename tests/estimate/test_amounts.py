@@ -66,12 +66,20 @@ def test_when_everyone_is_complete_every_rule_gives_the_same_mean() -> None:
     assert (frame.loc[frame["quantity"] == "mean", "n_missing"] == 0).all()
 
 
-def test_without_deaths_weights_are_equal_and_the_weighted_mean_is_that_of_the_complete() -> None:
-    """All who are complete are complete on the same day: the simple estimator weights them alike."""
-    frame = amounts(alpha(), endpoints.hours_worked(by=18), replicates=100).frame
+def test_without_deaths_one_part_weighs_all_alike_and_gives_the_mean_of_the_complete() -> None:
+    """All who are complete are complete on the same day; the longest job does not fall into parts."""
+    frame = amounts(alpha(), endpoints.longest_job(by=18), replicates=100).frame
     means = frame.loc[frame["quantity"] == "mean"].pivot(index="arm", columns="setting", values="estimate")
     assert means["missing=weighted"].tolist() == pytest.approx(means["missing=observed"].tolist())
-    assert (means["missing=weighted"] > means[AS_SEEN]).all()
+
+
+def test_who_is_lost_counts_up_to_the_last_part_seen_in_full() -> None:
+    """Bang & Tsiatis, partitioned, by hand: 150 / 3 in the first six months, then 1.5 x 50 / 3."""
+    people = [person("A", 200, "lost"), person("B"), person("C"), person("U", arm="usual")]
+    jobs = [job("A", 1, 100), job("B", 0, 49), job("B", 300, 349)]
+    found = amounts(make_trial(people, jobs=jobs), endpoints.days_worked(by=30), replicates=100)
+    mean = found.one(quantity="mean", arm="IPS", setting="missing=weighted")
+    assert mean.estimate == pytest.approx(150 / 3 + 1.5 * 50 / 3)
 
 
 def test_the_dead_are_complete_and_weigh_less_than_those_followed_longer() -> None:

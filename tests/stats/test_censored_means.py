@@ -13,8 +13,8 @@ from ipseval.stats.bootstrap import count_weights
 from ipseval.stats.censored_means import (
     censored_mean_difference,
     partitioned_mean_amount,
+    partitioned_mean_replicates,
     weighted_mean_amount,
-    weighted_mean_replicates,
 )
 from ipseval.stats.means import mean_difference
 from tests import reference_cases
@@ -281,17 +281,20 @@ def test_refusals(call, words):
 
 @given(
     days=st.lists(st.integers(0, 12), min_size=3, max_size=12),
+    ends=st.lists(st.integers(1, 11), max_size=3, unique=True),
     seed=st.integers(0, 2**16),
 )
-def test_a_replicate_is_the_estimator_of_the_people_drawn(days, seed):
+def test_a_replicate_is_the_estimator_of_the_people_drawn(days, ends, seed):
     """Each row of counts against the estimator applied to the people repeated that often."""
     draw = np.random.default_rng(seed)
-    n = len(days)
-    amount, complete = draw.integers(0, 50, n).astype(float), draw.random(n) < 0.7
+    n, ends = len(days), np.array([*sorted(ends), 13])
+    amounts = draw.integers(0, 50, (n, len(ends))).astype(float)
+    complete = draw.random(n) < 0.7
     complete[np.argmax(days)] = True
     counts = np.vstack([np.ones(n, dtype=int), draw.multinomial(n, np.full(n, 1 / n), size=5)])
-    found = weighted_mean_replicates(amount, complete, days, counts)
+    found = partitioned_mean_replicates(amounts, ends, complete, days, counts)
     for row, value in zip(counts, found, strict=True):
         again = np.repeat(np.arange(n), row)
-        want = weighted_mean_amount(amount[again], complete[again], np.asarray(days)[again]).estimate
+        people = amounts[again], ends, complete[again], np.asarray(days)[again]
+        want = partitioned_mean_amount(*people).estimate
         assert value == pytest.approx(want, rel=1e-12, nan_ok=True)  # the same sum in another order
