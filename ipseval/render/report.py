@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,12 +11,20 @@ from ipseval._version import __version__
 from ipseval.disclosure import protect
 from ipseval.render import html
 from ipseval.render.answer import answer
+from ipseval.render.figures.drawing import Drawing
 from ipseval.render.sections import Composer
 from ipseval.results import PublicResults, Results
 from ipseval.words import LANGUAGES
 
 
-def report(results: Results, path: str | Path, *, lang: str = "en", inside: bool = False) -> Path:
+def report(
+    results: Results,
+    path: str | Path,
+    *,
+    lang: str = "en",
+    inside: bool = False,
+    drawings: Mapping[str, Drawing] | None = None,
+) -> Path:
     """Write the report as one HTML file: the answer first, then everything it rests on.
 
     The file needs no other file, no script and no network; figures are inline SVG with a text
@@ -33,6 +42,8 @@ def report(results: Results, path: str | Path, *, lang: str = "en", inside: bool
     inside : bool
         Report results as computed, small cells included. The report then says that it is not for
         others.
+    drawings : mapping of str to Drawing, optional
+        Figures that were drawn already, by the name of their display; the others are drawn here.
 
     Returns
     -------
@@ -58,19 +69,18 @@ def report(results: Results, path: str | Path, *, lang: str = "en", inside: bool
     checks.one_of(target.suffix.lower(), (".html", ".htm"), "suffix of the file")
     as_computed = inside and not isinstance(results, PublicResults)
     shown = results if as_computed else protect(results)
-    page = _page(shown, lang, as_computed)
+    page = _page(Composer(shown, lang, as_computed, drawings or {}))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(page.encode("utf-8"))
     return target
 
 
-def _page(results: Results, lang: str, inside: bool) -> str:
+def _page(composer: Composer) -> str:
     # Jinja is imported when a report is written, so that it costs nothing before.
     from jinja2 import Environment, StrictUndefined
 
-    composer = Composer(results, lang, inside)
-    trial = results.provenance.get("trial", {})
-    opening = _opening(composer, bool(trial.get("simulated")), inside)
+    lang, trial = composer.lang, composer.results.provenance.get("trial", {})
+    opening = _opening(composer, bool(trial.get("simulated")))
     folder = files("ipseval.render") / "templates"
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -89,13 +99,13 @@ def _page(results: Results, lang: str, inside: bool) -> str:
     )
 
 
-def _opening(composer: Composer, simulated: bool, inside: bool) -> list[str]:
+def _opening(composer: Composer, simulated: bool) -> list[str]:
     """Return the answer, that people are simulated, how unknowns were counted, and the key figure."""
     first, *more = answer(composer.results, lang=composer.lang)
     blocks = [html.paragraph(first, "answer")]
     if simulated:
         blocks.append(html.paragraph(composer.say("simulated"), "simulated"))
-    if inside:
+    if composer.inside:
         blocks.append(html.paragraph(composer.say("inside"), "inside"))
     blocks += [html.paragraph(sentence) for sentence in more]
     return blocks + list(composer.key_figure())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from ipseval.endpoints.base import definition
 from ipseval.errors import AnalysisError
 from ipseval.render import html, tables
 from ipseval.render.figures import plot
+from ipseval.render.figures.drawing import Drawing
 from ipseval.render.references import REFERENCES
 from ipseval.render.tables.cells import Writer, capital, inner
 from ipseval.results import QUANTITIES, Results
@@ -38,6 +39,7 @@ class Composer:
     results: Results
     lang: str
     inside: bool
+    drawings: Mapping[str, Drawing] = field(default_factory=dict)
     write: Writer = field(init=False)
     n_tables: int = 0
     n_figures: int = 0
@@ -92,7 +94,7 @@ class Composer:
             return
         self.shown.add(display["name"])
         try:
-            drawn = plot(
+            drawn = self.drawings.get(display["name"]) or plot(
                 self.results,
                 figure=display["figure"],
                 analysis=display["analysis"],

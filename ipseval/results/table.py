@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -170,7 +170,15 @@ class Results:
                 keep &= values.isin(list(wanted)).to_numpy(dtype=bool)
             else:
                 keep &= (values == wanted).fillna(False).to_numpy(dtype=bool)
-        return replace(self, frame=self.frame.loc[keep].reset_index(drop=True))
+        return self._of_rows(keep)
+
+    def _of_rows(self, keep: np.ndarray) -> Self:
+        """Return some of the rows; rows of a sound table are sound, so they are not judged again."""
+        part = object.__new__(type(self))
+        for item in fields(self):
+            object.__setattr__(part, item.name, getattr(self, item.name))
+        object.__setattr__(part, "frame", self.frame.loc[keep].reset_index(drop=True))
+        return part
 
     def one(self, **conditions: object) -> pd.Series:
         """Return the single row that meets the conditions, or refuse when there are none or several."""
@@ -197,7 +205,7 @@ class Results:
     @property
     def main(self) -> Self:
         """Only the main rows: the default method and the stated rule for the unknown of each quantity."""
-        return replace(self, frame=self.frame.loc[self.is_main].reset_index(drop=True))
+        return self._of_rows(self.is_main)
 
     @property
     def failures(self) -> pd.DataFrame:

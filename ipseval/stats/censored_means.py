@@ -217,9 +217,9 @@ def partitioned_mean_replicates(
     stays = 1.0 - np.divide(leaving, remaining, out=np.zeros_like(drawn), where=remaining > 0)
     followed_to = np.cumprod(stays, axis=1)  # unchanged at a complete person, who leaves by no censoring
     total = np.zeros(len(counts))
-    for amount, end in zip(
-        np.asarray(interval_amounts, dtype=np.float64)[order].T, interval_ends, strict=True
-    ):
+    amounts = np.asarray(interval_amounts, dtype=np.float64)[order]
+    ends = np.asarray(interval_ends, dtype=np.float64)
+    for amount, end in zip(amounts.T, ends, strict=True):
         reach, early = last >= end, ends_complete & (last < end)
         place = int(np.searchsorted(last, end, "left"))
         to_end = followed_to[:, place - 1] if place else np.ones(len(counts))

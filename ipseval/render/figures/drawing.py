@@ -76,7 +76,9 @@ class Drawing:
         }
         buffer = io.BytesIO()
         with style.settings():
-            self.figure.savefig(buffer, format=kind, metadata=metadata[kind])
+            # Level 9, the default, takes four times as long for a tenth less of white paper.
+            options: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}
+            self.figure.savefig(buffer, format=kind, metadata=metadata[kind], **options)
         return _described(buffer.getvalue(), self) if kind == "svg" else buffer.getvalue()
 
     def _repr_svg_(self) -> str:
