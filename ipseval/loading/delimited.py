@@ -81,6 +81,10 @@ def _decode(source: TableSource) -> str:
     content = source.file.read_bytes()
     encoding, likely = codecs.lookup(source.encoding).name, _likely_encoding(content)
     is_wide = encoding.startswith(("utf-16", "utf-32"))
+    if b"\0" in content and content.count(b"\0") < len(content) / 4:  # wide text has one in two or more
+        line = content[: content.find(b"\0")].count(b"\n") + 1
+        message = f"The file {source.file.name!r} is not text: line {line} holds a zero byte."
+        refuse(source.name, "not_text", message, "Open it in the program that made it and export it again.")
     if is_wide != (b"\0" in content):  # a separator holds a zero byte in a wide encoding, and only there
         _refuse_encoding(source, content, max(content.find(b"\0"), 0), likely)
     if likely == "utf-8" and encoding != "utf-8" and not is_wide:

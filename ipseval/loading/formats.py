@@ -58,6 +58,9 @@ def read_raw(source: TableSource) -> RawTable:
         With one problem: the file is missing, empty, of another format or encoding, ...
     """
     path = source.file
+    if path.is_dir():
+        remedy = f"Name a file in it under [tables.{source.name}]."
+        refuse(source.name, "not_a_file", f"{path.name!r} is a folder and not a file.", remedy)
     if not path.is_file():
         beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         message = f"The file {path.name!r} does not exist in the folder {path.parent.name!r}."

@@ -151,6 +151,9 @@ def _design(section: Section, labels: Section, *, currency: str) -> Design | Non
     """Return the design, or None when the arms or the planned follow-up are not known."""
     arms, reference = section.texts("arms"), section.text("reference")
     follow_up = section.whole("follow_up_months")
+    if follow_up == 0:
+        remedy = "Write the months that were planned from randomisation, 30, say."
+        section.complain("follow_up_months", "no_follow_up", "Follow-up of 0 months has no outcomes.", remedy)
     tolerance = section.whole("tolerance_days")
     competitive = section.texts("competitive") or ("competitive",)
     for kind in competitive:

@@ -110,13 +110,18 @@ def problems_text(problems: Sequence[Problem], *, at_most: int = 3) -> str:
     return "\n\n".join(blocks) or "No problems found."
 
 
+def _printable(person: str) -> str:
+    """Return an id on one line of a terminal: quoted if it holds control characters, shortened if long."""
+    return person if person.isprintable() and len(person) <= 30 else quoted([person])
+
+
 def _lines(problem: Problem, at_most: int) -> list[str]:
     place = ".".join(part for part in (problem.table, problem.column) if part)
     lines = [f"  {place} [{problem.rule}]".replace("   [", "  ["), f"    {problem.message}"]
     lines.extend(f"    {line}" for line in problem.remedy.splitlines())
     where = []
     if problem.persons:
-        where.append("persons " + named_list(problem.persons, at_most))
+        where.append("persons " + named_list(map(_printable, problem.persons), at_most))
     if problem.rows:
         where.append("rows " + named_list(map(str, problem.rows), at_most))
     if where:

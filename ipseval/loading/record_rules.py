@@ -136,15 +136,16 @@ def somebody_worked(tables: Tables) -> list[Problem]:
     problems = []
     if jobs is not None and {"participant_id", "started_on", "kind"} <= set(jobs):
         person = tables.follow_up(jobs)
-        inside = (jobs["started_on"] >= person["randomised_on"]) & (
-            jobs["started_on"] <= person["followed_until"]
+        outside = (jobs["started_on"] < person["randomised_on"]) | (
+            jobs["started_on"] > person["followed_until"]
         )
-        if not (inside & jobs["kind"].isin(tables.design.competitive)).any():
+        other = ~jobs["kind"].isin(tables.design.competitive) & jobs["kind"].notna()
+        if (outside | other).all():  # a job without a date or kind may be one
             message = "Nobody in any arm started a competitive job during follow-up."
             remedy = "If that is not so, check the codes of kind, and competitive under [design]."
             problems.append(Problem("notice", "jobs", "kind", "nobody_employed", message, remedy))
     if visits is not None and "employed" in visits and not visits["employed"].fillna(False).any():
-        message = "Nobody in any arm was employed at any visit."
+        message = "No visit records anybody as employed."
         remedy = "If that is not so, check the codes of employed."
         problems.append(Problem("notice", "visits", "employed", "nobody_employed", message, remedy))
     return problems
