@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from datetime import date
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ipseval import schema
+from ipseval.errors import PlanError
 from ipseval.simulation.card import card
 from ipseval.simulation.design import SimulationDesign
 from ipseval.simulation.design_file import read_design
@@ -49,9 +51,22 @@ def simulate(design_path: str | Path, out_folder: str | Path) -> None:
     files["trial.toml"] = _trial_toml(design, tuple(simulated.rows))
     files["README.md"] = card(design, simulated)
     files["design.toml"] = design_path.read_text(encoding="utf-8")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_bytes(text.encode("utf-8"))
+    _write(folder, {name: text.encode("utf-8") for name, text in files.items()})
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files beside their places, and move them there once every one of them stands."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".simulate-", dir=folder) as beside:
+            for name, content in files.items():
+                (Path(beside) / name).write_bytes(content)
+            for name in files:
+                (Path(beside) / name).replace(folder / name)
+    except OSError as fault:
+        raise PlanError(
+            f"The trial cannot be written into {folder} ({fault.strerror}). Choose another folder with --out."
+        ) from None
 
 
 def _csv(name: str, rows: list[Row]) -> str:
