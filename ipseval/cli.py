@@ -1,12 +1,13 @@
 """The command line: parse, call, exit code. Everything it does is a function that a notebook can call.
 
 Exit codes: 0 done; 1 the data, plan or arguments need mending, with the reason on standard error;
-2 a command that cannot be read.
+2 a command that cannot be read; 130 stopped by hand.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from ipseval.errors import IpsevalError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # an id may hold letters that the terminal does not have
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(arguments.run(arguments))
     except IpsevalError as refusal:
@@ -25,6 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of a pipe has seen enough
         return 0
+    except OSError as fault:
+        place = f"{fault.filename}: " if fault.filename else ""
+        print(
+            f"ipseval: {place}{fault.strerror or fault}. Check the path and who may use it.", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "ipseval: stopped. What a run had begun is gone; what was there before still is.", file=sys.stderr
+        )
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

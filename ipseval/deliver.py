@@ -1,18 +1,21 @@
 """One run on disk: ``internal/`` as computed, ``public/`` from which no person can be recognised.
 
 Files are written into a folder beside the target and moved there when all of them stand, so that a
-run that fails leaves what was there before. Nothing public is moved before it was searched for the
-pseudonyms of the trial.
+run that fails, or is stopped by hand, leaves what was there before. Nothing public is moved before it
+was searched for the pseudonyms of the trial.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ipseval.disclosure import names_in, protect
 from ipseval.errors import AnalysisError, Problem
@@ -39,22 +42,27 @@ class Delivery:
     results: Results
     public: PublicResults
     notices: tuple[Problem, ...]
+    not_drawn: Mapping[str, str]
 
     @property
     def n_failed(self) -> int:
-        """Estimates that could not be computed although the plan asked for them."""
-        return len(self.results.failures)
+        """Estimates that could not be computed, and figures not drawn, although the plan asked for them."""
+        return len(self.results.failures) + len(self.not_drawn)
 
     def __str__(self) -> str:
         shown = self.public.provenance["disclosure"]
         lines = [
-            f"{len(self.results)} estimates, {self.n_failed} not computed; "
+            f"{len(self.results)} estimates, {len(self.results.failures)} not computed; "
             f"{shown['suppressed']} suppressed for small cells (fewer than {shown['minimum']} people).",
             f"For others:  {self.folder / 'public'} (report.html, figures, results)",
             f"For you:     {self.folder / 'internal'} (as computed; keep it inside)",
         ]
-        for _, row in self.results.failures.iterrows():
-            lines.append(f"Not computed: {row['analysis']}, {row['quantity']}: {row['note']}")
+        failed = self.results.failures
+        reasons = Counter(zip(failed["analysis"], failed["quantity"], failed["note"], strict=True))
+        for (analysis, quantity, note), times in reasons.items():
+            repeated = f" ({times} times)" if times > 1 else ""
+            lines.append(f"Not computed: {analysis}, {quantity}{repeated}: {note}")
+        lines.extend(f"Not drawn: {name}: {reason}" for name, reason in self.not_drawn.items())
         return "\n".join(lines)
 
 
@@ -84,22 +92,26 @@ def run_plan(
     """
     read = read_plan(plan)
     trial = load(folder)
-    target = Path(out)
+    target = Path(out).resolve()
     _refuse_a_stranger(target)
-    results = execute(read, trial, progress=progress)
-    if trial.name in published_names():
-        results = results + published_results(trial.name)
-    public = protect(results, read.policy)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as fault:
+        raise AnalysisError(
+            f"Nothing can be written beside {target} ({fault.strerror}). Choose another folder with --out."
+        ) from None
+    with staging as beside:
+        results = execute(read, trial, progress=progress)
+        if trial.name in published_names():
+            results = results + published_results(trial.name)
+        public = protect(results, read.policy)
+        making = Path(beside) / "new"
         _internal(results, trial, making / "internal")
-        _public(public, read, making / "public", lang)
+        not_drawn = _public(public, read, making / "public", lang)
         _search(making / "public", trial)
         _replace(target, making)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-    return Delivery(target, results, public, trial.notices)
+    return Delivery(Path(out), results, public, trial.notices, not_drawn)
 
 
 def reproduce(
@@ -132,22 +144,42 @@ def _internal(results: Results, trial: Trial, folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> None:
-    """Write what may be shown: protected results, the plan's figures, and the report."""
+def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[str, str]:
+    """Write what may be shown: protected results, the plan's figures, and the report.
+
+    A figure for which nothing is left to draw does not take the rest with it: returned is the reason
+    for each figure that could not be drawn.
+    """
     public.write(folder, formats=("csv", "long"))
     figures = folder / "figures"
     figures.mkdir()
+    drawings, not_drawn = {}, {}
     for display in plan.displays:
-        drawn = plot(public, figure=display.figure, analysis=display.analysis, lang=lang)
+        try:
+            drawn = plot(public, figure=display.figure, analysis=display.analysis, lang=lang)
+        except AnalysisError as refusal:
+            not_drawn[display.name] = str(refusal)
+            continue
         drawn.save(*(figures / f"{display.name}.{kind}" for kind in FIGURE_FORMATS))
-    report(public, folder / "report.html", lang=lang)
+        drawings[display.name] = drawn
+    report(public, folder / "report.html", lang=lang, drawings=drawings)
+    return not_drawn
 
 
 def _search(folder: Path, trial: Trial) -> None:
-    """Refuse to hand out a file in which a pseudonym stands; this would be a fault of ours."""
-    pseudonyms = trial.participants["participant_id"].astype(str).tolist()
+    """Refuse to hand out a file in which a pseudonym stands; this would be a fault of ours.
+
+    A pseudonym of a few digits cannot be told from a number of people or a coordinate of a figure, and
+    is not searched for.
+    """
+    pseudonyms = {str(name) for name in trial.participants["participant_id"]}
+    searched = {name for name in pseudonyms if not re.fullmatch(r"\d{1,5}", name)}
+    several_words = {name for name in searched if not re.fullmatch(r"[\w.-]+", name)}
     for file in sorted(folder.rglob("*")):
-        if file.suffix in _TEXT_FILES and names_in(file.read_text(encoding="utf-8"), pseudonyms):
+        if file.suffix not in _TEXT_FILES:
+            continue
+        text = unescape(file.read_text(encoding="utf-8"))
+        if names_in(text, searched) or any(name in text for name in several_words):
             raise AnalysisError(
                 f"{file.name} would name people of the trial, so nothing was written. Please report this."
             )
@@ -155,16 +187,12 @@ def _search(folder: Path, trial: Trial) -> None:
 
 def _replace(target: Path, making: Path) -> None:
     """Move the finished folder to its place; an earlier run stands aside until the new one is there."""
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    earlier = making.with_name("earlier")
     try:
         if target.exists():
-            target.rename(aside / "run")
-        try:
-            making.rename(target)
-        except OSError:
-            if (aside / "run").exists():
-                (aside / "run").rename(target)
-            raise
-        target.chmod(0o755)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            target.rename(earlier)
+        making.rename(target)
+    except BaseException:  # Ctrl-C between the two moves must not cost the earlier run either
+        if earlier.exists() and not target.exists():
+            earlier.rename(target)
+        raise
