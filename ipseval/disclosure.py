@@ -185,10 +185,21 @@ class _Sheet:
         share = frame["quantity"].map(_PEOPLE_BESIDE).to_numpy(dtype="float64", na_value=np.nan)
         with np.errstate(invalid="ignore"):
             small |= n < share * self.policy.minimum
+        small |= self._tells_of_few_deaths()
         counted = np.asarray(frame["quantity"] == "count", dtype=bool)
         small |= counted & self.policy.small(frame["estimate"].to_numpy(dtype="float64"))
         self.small_cell = small & ~self.is_curve & ~self.is_rounded & ~self.is_published
         self.hide |= self.small_cell
+
+    def _tells_of_few_deaths(self) -> Mask:
+        """Whether a mean time alive, taken from the time since the event, leaves the days of a few dead."""
+        frame = self.frame
+        keys = [*_PEOPLE, "analysis", "endpoint", "arm"]
+        died = frame.loc[(frame["term"] == "died").to_numpy(dtype=bool) & self.is_arm]
+        deaths = died.assign(deaths=died["n_event"].astype("float64")).groupby(keys)["deaths"].max()
+        few = deaths.loc[self.policy.small(deaths.to_numpy(dtype="float64")) & (deaths > 0)].reset_index()
+        alive = (frame["quantity"] == "restricted_mean_survival_time").to_numpy(dtype=bool)
+        return alive & _matching(frame[keys], few[keys])
 
     # ---- what can be subtracted
 

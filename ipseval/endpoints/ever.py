@@ -74,7 +74,13 @@ class Ever(Endpoint):
 
     def explain(self, trial: Trial, person: str) -> str:
         """Return one person's way from spells to value."""
-        records = explain.job_lines(trial, person, self.kinds(trial.design), only_new=True)
+        records = explain.job_lines(
+            trial,
+            person,
+            self.kinds(trial.design),
+            only_new=True,
+            before=trial.design.horizon_day(self.months[-1]),
+        )
         return explain.explanation(self, trial, person, records, explain.cut_lines(trial, person, self.by))
 
 

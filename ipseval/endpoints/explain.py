@@ -47,8 +47,13 @@ def _date(trial: Trial, row: int, day: int) -> str:
     return str(randomised_on(trial)[row] + day)
 
 
-def job_lines(trial: Trial, person: str, kinds: Collection[str], *, only_new: bool) -> list[str]:
-    """Return a line per spell: its kind, dates, study days, and whether it counts and why not."""
+def job_lines(
+    trial: Trial, person: str, kinds: Collection[str], *, only_new: bool, before: int | None = None
+) -> list[str]:
+    """Return a line per spell: its kind, dates, study days, and whether it counts and why not.
+
+    ``before`` is the day at which the longest horizon is cut.
+    """
     jobs = trial.table("jobs")
     own = jobs.loc[(jobs["participant_id"] == person).to_numpy(dtype=np.bool_)]
     own = own.sort_values("started_on", kind="stable")
@@ -63,6 +68,8 @@ def job_lines(trial: Trial, person: str, kinds: Collection[str], *, only_new: bo
     for spell, (_, job) in enumerate(own.iterrows()):
         last = "still going" if ongoing[spell] else str(ended_on[spell])
         counts = _verdict(job["kind"], int(start[spell]), int(end[spell]), followed, kinds, only_new)
+        if before is not None and counts.startswith("counted") and start[spell] >= before:
+            counts = f"not counted, starts on day {start[spell]}, not before day {before}"
         lines.append(f"  {_date(trial, row, start[spell])} to {last}, {job['kind']}{_pay(job)}: {counts}")
     return lines
 
@@ -99,9 +106,21 @@ def cut_lines(trial: Trial, person: str, months: Iterable[float]) -> list[str]:
     cuts = [(month, trial.design.horizon_day(month)) for month in months]
     return [
         f"within {month:g} months: days 0 to {cut - 1}, before {_date(trial, row, cut)}; "
-        f"followed to it: {_yes(bool(trial.is_followed_to(cut)[row]))}"
+        f"followed to it: {_followed(trial, row, cut)}"
         for month, cut in cuts
     ]
+
+
+def _followed(trial: Trial, row: int, cut: int) -> str:
+    """Return whether a person was followed to a horizon, and by which rule if not day by day."""
+    day = int(trial.followed_days[row])
+    if day >= cut - 1:
+        return "yes"
+    if bool(trial.is_followed_to(cut)[row]):
+        return f"yes, completed within {trial.design.tolerance_days} days of it"
+    if bool(trial.died[row]):
+        return f"died on day {day}; what had not happened by then is known not to have happened"
+    return "no"
 
 
 def anniversary_lines(trial: Trial, person: str, months: Iterable[float]) -> list[str]:

@@ -60,7 +60,13 @@ class TimeToFirstJob(Endpoint):
 
     def explain(self, trial: Trial, person: str) -> str:
         """Return one person's way from spells to value."""
-        records = explain.job_lines(trial, person, trial.design.competitive, only_new=True)
+        records = explain.job_lines(
+            trial,
+            person,
+            trial.design.competitive,
+            only_new=True,
+            before=trial.design.horizon_day(self.months[-1]),
+        )
         return explain.explanation(
             self, trial, person, records, explain.cut_lines(trial, person, self.months)
         )

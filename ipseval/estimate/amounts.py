@@ -60,6 +60,7 @@ class _Arm(NamedTuple):
     is_complete: NDArray[np.bool_]
     followed: NDArray[np.float64]
     n_missing: int
+    n_unrecorded: int
 
     @property
     def amount(self) -> NDArray[np.float64]:
@@ -178,16 +179,16 @@ def _arms(trial: Trial, outcomes: pd.DataFrame, steps: list[float]) -> dict[str,
         rows = recorded & (arm == name)
         # Someone without a job has no tenure: there is nothing unknown about it.
         unknown = int(((arm == name) & ~(recorded & complete) & (reason != NO_JOB)).sum())
-        made[name] = _Arm(parts[rows], ends, complete[rows], until[rows], unknown)
+        unrecorded = int(((arm == name) & np.isnan(amount) & (reason != NO_JOB)).sum())
+        made[name] = _Arm(parts[rows], ends, complete[rows], until[rows], unknown, unrecorded)
     return made
 
 
 def _said(sheet: Sheet, arms: list[_Arm], rule: str) -> list[str]:
     """Return what must be said of a number under a rule."""
     incomplete = any(not data.is_complete.all() for data in arms)
-    unrecorded = any(data.n_missing > (~data.is_complete).sum() for data in arms)
     said = [WORKERS_ONLY] if sheet.endpoint is not None and sheet.endpoint.name == "job_tenure" else []
-    said += [NOT_RECORDED] if unrecorded else []
+    said += [NOT_RECORDED] if any(data.n_unrecorded for data in arms) else []
     said += [BIASED] if rule == "observed" and incomplete else []
     return said + ([ACCRUED] if rule == "as_not_employed" and incomplete else [])
 
@@ -279,9 +280,13 @@ def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], uni
             for quantity in ("share_zero", "median"):
                 sheet.add(quantity, status="failed", note=NOBODY, **row)
             continue
-        row |= remarks(*_said(sheet, [data], "as_not_employed"))
-        sheet.add("share_zero", estimate=none / n, n_event=none, unit="proportion", **row)
-        sheet.add("median", estimate=np.median(data.amount), unit=unit, **row)
+        # Whoever had a job had more than none, whether or not it was recorded how much.
+        everyone = n + data.n_unrecorded
+        said = remarks(*_said(sheet, [data._replace(n_unrecorded=0)], "as_not_employed"))
+        share = {"estimate": none / everyone, "n_event": none, "unit": "proportion", **row, "n": everyone}
+        sheet.add("share_zero", **share, **said)
+        said = remarks(*_said(sheet, [data], "as_not_employed"))
+        sheet.add("median", estimate=np.median(data.amount), unit=unit, **row, **said)
     for active, reference in sheet.trial.design.comparisons:
         pair = [arms[active], arms[reference]]
         row = {
@@ -296,5 +301,5 @@ def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], uni
             found = ranks.probability_of_superiority(
                 pair[0].amount, pair[1].amount, conf_level=sheet.conf_level
             )
-            said = _said(sheet, pair, "as_not_employed")
-            sheet.add("probability_of_superiority", **_columns(found, said), **row)
+            beside = _said(sheet, pair, "as_not_employed")
+            sheet.add("probability_of_superiority", **_columns(found, beside), **row)

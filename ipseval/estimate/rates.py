@@ -194,6 +194,8 @@ def _contrast(
     for method in _methods("risk_difference", every_method):
         found = two_proportions.risk_difference(*table, method=method, conf_level=sheet.conf_level)
         sheet.add("risk_difference", method=method, unit="proportion", **found._asdict(), **keys)
+    if not every_method:  # beside the main way of counting, arms and difference say how far it matters
+        return
     for quantity, kernel in _RATIOS.items():
         for method in _methods(quantity, every_method):
             ratio = kernel(*table, method=method, conf_level=sheet.conf_level)

@@ -232,14 +232,13 @@ def _arm_means(sheet: Sheet, arm: str, data: ArmTimes, horizon: float, months: l
         )
     with sheet.attempt("restricted_mean_survival_time", **keys):
         free = restricted_mean(data.days, data.cause > 0, cut, conf_level=sheet.conf_level)
-        died = DEATH_ENDS_IT if (data.cause == 2).any() else ""
         sheet.add(
             "restricted_mean_survival_time",
             method="kaplan_meier",
             **_first(free),
             **keys,
             **data.base(cut),
-            **remarks(died),
+            **remarks(DEATH_ENDS_IT),
         )
 
 
@@ -321,6 +320,5 @@ def _differences(
     with sheet.attempt("restricted_mean_survival_time_difference", **keys):
         free = [restricted_mean(data.days, data.cause > 0, cut) for data in pair]
         found = _first(restricted_mean_difference(*free, conf_level=level))
-        died = DEATH_ENDS_IT if any((data.cause == 2).any() for data in pair) else ""
-        row = {**found, **keys, **remarks(died), **both(pair, cut)}
+        row = {**found, **keys, **remarks(DEATH_ENDS_IT), **both(pair, cut)}
         sheet.add("restricted_mean_survival_time_difference", method="kaplan_meier", **row)

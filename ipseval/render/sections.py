@@ -265,7 +265,9 @@ class Composer:
         )
         first = next((name for name, record in self._records() if record.get("section") == "rates"), "")
         if first:
-            rows = self.results.select(analysis=first).frame
+            rows = self.results.select(analysis=first).frame.dropna(subset=["time"])
+            if rows.empty:
+                return
             last = rows.loc[rows["time"] == rows["time"].max()].iloc[0]
             outcome = self.write.outcome(last["endpoint"])
             caption = self.say("caption.methods", outcome=outcome, when=when(last, self.lang))

@@ -116,7 +116,8 @@ def _who(row: pd.Series, trial: Mapping[str, Any], lang: str) -> str:
         return ""
     active, _, reference = row["contrast"].partition(" - ")
     scale = QUANTITIES[row["quantity"]].scale
-    key = {"ratio": "sentence.over", "test": "sentence.against"}.get(scale, "sentence.minus")
+    how = {"ratio": "sentence.over", "test": "sentence.against", "proportion": "sentence.against"}
+    key = how.get(scale, "sentence.minus")
     return words.text(
         key, lang, active=labels.get(active, active), reference=labels.get(reference, reference)
     )
@@ -124,7 +125,7 @@ def _who(row: pd.Series, trial: Mapping[str, Any], lang: str) -> str:
 
 def _interval(row: pd.Series, lang: str) -> str:
     low, high = row["conf_low"], row["conf_high"]
-    if pd.isna(low) or pd.isna(high):
+    if pd.isna(low) and pd.isna(high):
         return ""
     level = words.percentage(row["conf_level"], lang)
     if row["quantity"] == "number_needed_to_treat" and low > 0 > high:

@@ -22,6 +22,7 @@ def draw(source: Source, width: float, *, show_died: bool = False) -> Drawing:
     curves = {arm: _points(curve, arm, "event") for arm in source.shown_arms}
     source.refuse_if_empty(curve, "curve")
     drawn = {arm: points for arm, points in curves.items() if len(points) > 1}
+    source.refuse_if_empty(curve if drawn else curve.iloc[:0], "curve")
     died = {arm: _points(curve, arm, "died") for arm in source.shown_arms} if show_died else {}
     at_risk = rows.loc[rows["quantity"] == "number_at_risk"]
     last = max(points["time"].iloc[-1] for points in curves.values() if len(points))

@@ -149,7 +149,7 @@ class Writer:
     def interval(self, row: pd.Series) -> str:
         """Return the limits; those of a number needed to treat through infinity as Altman writes them."""
         low, high = row["conf_low"], row["conf_high"]
-        if self.is_hidden(row) or pd.isna(low) or pd.isna(high):
+        if self.is_hidden(row) or (pd.isna(low) and pd.isna(high)):
             return NONE
         if row["quantity"] == "number_needed_to_treat" and low > 0 > high:
             limits = {"benefit": figures(low, row, self.lang), "harm": figures(-high, row, self.lang)}
@@ -159,8 +159,10 @@ class Writer:
 
     def events(self, row: pd.Series) -> str:
         """Return "31 of 70", or the people alone where nothing was counted among them."""
-        if self.is_hidden(row) or pd.isna(row["n"]):
+        if self.is_hidden(row):
             return NONE
+        if pd.isna(row["n"]):
+            return words.text("status.not_shown", self.lang) if self.is_public else NONE
         if pd.isna(row["n_event"]):
             return self.number(row["n"])
         return self.say("table.events", n_event=self.number(row["n_event"]), n=self.number(row["n"]))
@@ -174,13 +176,10 @@ class Writer:
 
     def unknown(self, row: pd.Series) -> str:
         """Return how many outcomes were unknown; a number that may not be shown says so."""
-        if self.is_hidden(row) or pd.isna(row["n"]):
+        if self.is_hidden(row) or (pd.isna(row["n"]) and not self.is_public):
             return NONE
-        return (
-            words.text("status.suppressed", self.lang)
-            if pd.isna(row["n_missing"])
-            else self.number(row["n_missing"])
-        )
+        not_shown = words.text("status.not_shown", self.lang)
+        return not_shown if pd.isna(row["n_missing"]) else self.number(row["n_missing"])
 
     def p_value(self, row: pd.Series) -> str:
         """Return the p value."""
@@ -194,6 +193,11 @@ class Writer:
     def about(self, row: pd.Series) -> str:
         """Return what a line is about: "Risk difference, IPS minus usual care"."""
         return ", ".join(part for part in (self.named("quantity", row["quantity"]), self.who(row)) if part)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether numbers of people may have been left out, so that a blank has to say so."""
+        return "disclosure" in self.results.provenance
 
     def is_hidden(self, row: pd.Series) -> bool:
         """Whether a row carries no number that may be shown."""

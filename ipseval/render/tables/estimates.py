@@ -118,7 +118,7 @@ def unknown_table(results: Results, analysis: str, caption: str, *, lang: str = 
 
 def _by_first_method(frame: pd.DataFrame, main: dict[str, str]) -> pd.Series:
     """Whether a row is by the main method of its quantity, or by the only one of its setting."""
-    wanted = frame["quantity"].map(main).fillna("").astype("string")
+    wanted = pd.Series([main.get(name, "") for name in frame["quantity"]], frame.index, dtype="string")
     chosen = (wanted == "") | (frame["method"] == wanted)
     alone = frame.groupby(["setting", "quantity", "arm", "contrast"])["method"].transform("nunique") == 1
     return chosen | alone
@@ -200,7 +200,10 @@ def _side_by_side(
         for contrast in write.contrasts:
             row = of_contrast.get(contrast)
             cells += [NONE, NONE] if row is None else [write.bare(row), write.interval(row)]
-        everyone = next(iter(of_contrast.values()), next(iter(of_arm.values())))
+        everyone = next(iter(of_contrast.values()), None)
+        if everyone is None:  # no contrast was made; both arms together lack as many as each of them
+            everyone = next(iter(of_arm.values())).copy()
+            everyone["n_missing"] = sum((row["n_missing"] for row in of_arm.values()), start=0)
         cells.append(write.unknown(everyone))
         lines.append(Line(heading(everyone), tuple(cells), marks.of(*write.notes(everyone))))
     return Table(caption, write.say(stub), tuple(columns), tuple(lines), marks.notes + write.closing(frame))
