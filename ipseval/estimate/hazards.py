@@ -130,7 +130,8 @@ def _ratio(sheet: Sheet, fit: CoxFit | FineGrayFit | FrailtyFit) -> dict[str, An
     """Return the ratio of a model whose only coefficient is the arm's, or refuse it with its reason."""
     if not fit.converged:
         raise AnalysisError(fit.reason)
-    value, std_error = float(fit.coef[0]), float(fit.std_error[0])
+    # A standard error of 0, as where everyone has the event on one day, is no knowledge.
+    value, std_error = float(fit.coef[0]), float(fit.std_error[0]) or np.nan
     half = normal_quantile(sheet.conf_level) * std_error
     wald = (value / std_error) ** 2
     return {
