@@ -1,4 +1,8 @@
-"""How do the arms differ in the hazard of a first event: log-rank test, hazard ratio, proportionality."""
+"""How do the arms differ in the hazard of a first event: tests, hazard ratios, proportionality.
+
+Death before a first job is an event that competes. The log-rank test and the Cox model compare hazards
+among the living; Gray's test and the Fine-Gray model compare the incidences of the first job itself.
+"""
 
 from __future__ import annotations
 
@@ -7,82 +11,157 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from ipseval import words
 from ipseval.errors import AnalysisError
-from ipseval.estimate.arm_times import ArmTimes, both
-from ipseval.estimate.sheet import Sheet
-from ipseval.stats.cox import cox
-from ipseval.stats.log_rank import log_rank
+from ipseval.estimate.arm_times import ArmTimes, Pair, both, together
+from ipseval.estimate.sheet import Sheet, remarks
+from ipseval.stats.cox import CoxFit, cox
+from ipseval.stats.fine_gray import FineGrayFit, fine_gray
+from ipseval.stats.frailty import FrailtyFit, shared_frailty
+from ipseval.stats.gray import GrayTest, gray_test
+from ipseval.stats.log_rank import LogRank, log_rank
 from ipseval.stats.proportional_hazards import lifelines_proportional_hazards, proportional_hazards
 from ipseval.stats.tables import normal_quantile
 
 DEATH_CENSORS = words.text("note.death_censors")
+NO_FRAILTY = words.text("note.no_frailty")
+
+#: Method -> weights of the event times; the log-rank test itself is the main one.
+LOG_RANK_TESTS: dict[str, dict[str, Any]] = {
+    "log_rank": {},
+    "fleming_harrington": {"weights": "fleming-harrington", "exponents": (0.0, 1.0)},
+    "gehan": {"weights": "gehan"},
+}
+TIES = {"cox_efron": "efron", "cox_breslow": "breslow"}
+
+Stratum = NDArray[np.int64] | None
 
 
 def hazards(
-    sheet: Sheet, label: str, pair: tuple[ArmTimes, ArmTimes], horizon: float, strata: tuple[str, ...]
+    sheet: Sheet,
+    label: str,
+    pair: Pair,
+    horizon: float,
+    strata: tuple[str, ...],
+    frailty: tuple[str, ...],
 ) -> None:
-    """Write the log-rank test, the hazard ratio and the check of proportional hazards."""
-    days, cause, stratum = (np.concatenate(columns) for columns in zip(*pair, strict=True))
-    active = np.repeat([1, 0], [len(pair[0].days), len(pair[1].days)])
+    """Write tests, hazard ratios and the check of proportional hazards, plain and stratified."""
+    people, active = together(pair)
     cut = sheet.trial.design.horizon_day(horizon)
     keys = {"contrast": label, "term": "event", "time_from": 0.0, "time": horizon, "time_unit": "months"}
-    keys |= both(pair, cut) | ({"note": DEATH_CENSORS} if (cause == 2).any() else {})
-    ways: dict[str, NDArray[np.int64] | None] = {"": None}
+    keys |= both(pair, cut)
+    ways: dict[str, Stratum] = {"": None}
     if strata:
-        ways[f"strata={'+'.join(strata)}"] = stratum
+        ways[f"strata={'+'.join(strata)}"] = people.stratum
     main = list(ways)[-1]
-    sheet.main("log_rank", main, "log_rank_test")
-    sheet.main("cox_efron", main, "hazard_ratio")
+    for method, quantity in (
+        ("log_rank", "log_rank_test"),
+        ("gray", "gray_test"),
+        ("cox_efron", "hazard_ratio"),
+        ("score_test", "proportional_hazards_test"),
+    ):
+        sheet.main(method, main, quantity)
+    while_alive = remarks(DEATH_CENSORS if (people.cause == 2).any() else "")
     for setting, within in ways.items():
-        with sheet.attempt("log_rank_test", method="log_rank", setting=setting, **keys):
-            test = log_rank(days, cause == 1, active, strata=within)
-            row = {"statistic": test.statistic, "df": float(test.df), "p_value": test.p_value, **keys}
-            sheet.add("log_rank_test", method="log_rank", setting=setting, **row)
-        with sheet.attempt("hazard_ratio", method="cox_efron", setting=setting, **keys):
-            _hazard_ratio(sheet, days, cause == 1, active, within, {**keys, "setting": setting})
-        with sheet.attempt("proportional_hazards_test", method="score_test", setting=setting, **keys):
-            _proportional(sheet, (days, cause == 1, active), within, {**keys, "setting": setting})
-    sheet.main("score_test", main, "proportional_hazards_test")
+        named = {**keys, "setting": setting}
+        _tests(sheet, people, active, within, {**named, **while_alive})
+        _gray(sheet, people, active, within, named)
+        _hazard_ratios(sheet, people, active, within, {**named, **while_alive})
+        _proportional(sheet, people, active, within, {**named, **while_alive})
+    _fine_gray(sheet, people, active, keys)
+    if frailty:
+        named = {**keys, "setting": f"frailty={'+'.join(frailty)}"}
+        _frailty(sheet, people, active, {**named, **while_alive})
+
+
+def _tests(
+    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
+) -> None:
+    """Write the log-rank test, and those that weigh late or early differences more."""
+    for method, weights in LOG_RANK_TESTS.items():
+        with sheet.attempt("log_rank_test", method=method, **keys):
+            test = log_rank(people.days, people.cause == 1, active, strata=within, **weights)
+            sheet.add("log_rank_test", method=method, **_test(test), **keys)
+
+
+def _gray(
+    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
+) -> None:
+    with sheet.attempt("gray_test", method="gray", **keys):
+        test = gray_test(people.days, people.cause, active, strata=within)
+        sheet.add("gray_test", method="gray", **_test(test), **keys)
+
+
+def _test(test: LogRank | GrayTest) -> dict[str, float]:
+    return {"statistic": test.statistic, "df": float(test.df), "p_value": test.p_value}
+
+
+def _hazard_ratios(
+    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
+) -> None:
+    for method, ties in TIES.items():
+        with sheet.attempt("hazard_ratio", method=method, **keys):
+            fit = cox(people.days, people.cause == 1, _column(active), ties=ties, strata=within)
+            sheet.add("hazard_ratio", method=method, **_ratio(sheet, fit), **keys)
+
+
+def _fine_gray(sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], keys: dict[str, Any]) -> None:
+    keys = {**keys, "method": "fine_gray"}
+    with sheet.attempt("subdistribution_hazard_ratio", **keys):
+        fit = fine_gray(people.days, people.cause, _column(active))
+        sheet.add("subdistribution_hazard_ratio", **_ratio(sheet, fit), **keys)
+
+
+def _frailty(sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], keys: dict[str, Any]) -> None:
+    """Write the hazard ratio among people of one site, sites differing by an unknown factor."""
+    keys = {**keys, "method": "cox_gamma_frailty"}
+    with sheet.attempt("hazard_ratio", **keys):
+        fit = shared_frailty(people.days, people.cause == 1, _column(active), people.cluster)
+        said = remarks(NO_FRAILTY if fit.at_boundary else "", keys.get("note", ""))
+        sheet.add("hazard_ratio", **{**_ratio(sheet, fit), **keys, **said})
+
+
+def _column(active: NDArray[np.int64]) -> NDArray[np.float64]:
+    return active[:, None].astype(np.float64)
+
+
+def _ratio(sheet: Sheet, fit: CoxFit | FineGrayFit | FrailtyFit) -> dict[str, Any]:
+    """Return the ratio of a model whose only coefficient is the arm's, or refuse it with its reason."""
+    if not fit.converged:
+        raise AnalysisError(fit.reason)
+    # A standard error of 0, as where everyone has the event on one day, is no knowledge.
+    value, std_error = float(fit.coef[0]), float(fit.std_error[0]) or np.nan
+    half = normal_quantile(sheet.conf_level) * std_error
+    wald = (value / std_error) ** 2
+    return {
+        "estimate": np.exp(value),
+        "unit": "ratio",
+        "std_error": std_error,
+        "conf_low": np.exp(value - half),
+        "conf_high": np.exp(value + half),
+        "statistic": wald,
+        "df": 1.0,
+        "p_value": float(special.chdtrc(1, wald)),
+    }
 
 
 def _proportional(
-    sheet: Sheet,
-    data: tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]],
-    stratum: NDArray[np.int64] | None,
-    keys: dict[str, Any],
+    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
 ) -> None:
     """Write the check of proportional hazards; without strata lifelines' beside it."""
-    days, event, active = data
-    if len(np.unique(days[event])) < 2:
-        raise AnalysisError(
-            "Events fell on fewer than two days, so that no change of the hazard ratio over time can be seen."
-        )
-    covariate = active[:, None].astype(np.float64)
-    found = {"score_test": proportional_hazards(days, event, covariate, strata=stratum)}
-    # A second opinion, where there is one to be had: lifelines caps pandas, so it may be absent.
-    if stratum is None and find_spec("lifelines"):
-        found["lifelines"] = lifelines_proportional_hazards(days, event, covariate)
-    for method, test in found.items():
-        row = {"statistic": test.statistic[0], "df": 1.0, "p_value": test.p_value[0]}
-        sheet.add("proportional_hazards_test", method=method, **row, **keys)
-
-
-def _hazard_ratio(
-    sheet: Sheet,
-    days: NDArray[np.int64],
-    event: NDArray[np.bool_],
-    active: NDArray[np.int64],
-    stratum: NDArray[np.int64] | None,
-    keys: dict[str, Any],
-) -> None:
-    """Write the hazard ratio of one Cox model, or why it has none."""
-    fit = cox(days, event, active[:, None].astype(np.float64), strata=stratum)
-    if not fit.converged:
-        raise AnalysisError(fit.reason)
-    value, std_error = float(fit.coef[0]), float(fit.std_error[0])
-    half = normal_quantile(sheet.conf_level) * std_error
-    row = {"estimate": np.exp(value), "conf_low": np.exp(value - half), "conf_high": np.exp(value + half)}
-    test = {"statistic": fit.wald_test.statistic, "df": 1.0, "p_value": fit.wald_test.p_value}
-    sheet.add("hazard_ratio", method="cox_efron", unit="ratio", std_error=std_error, **row, **test, **keys)
+    event, covariate = people.cause == 1, _column(active)
+    with sheet.attempt("proportional_hazards_test", method="score_test", **keys):
+        if len(np.unique(people.days[event])) < 2:
+            raise AnalysisError(
+                "Events fell on fewer than two days, "
+                "so that no change of the hazard ratio over time can be seen."
+            )
+        found = {"score_test": proportional_hazards(people.days, event, covariate, strata=within)}
+        # A second opinion, where there is one to be had: lifelines caps pandas, so it may be absent.
+        if within is None and find_spec("lifelines"):
+            found["lifelines"] = lifelines_proportional_hazards(people.days, event, covariate)
+        for method, test in found.items():
+            row = {"statistic": test.statistic[0], "df": 1.0, "p_value": test.p_value[0]}
+            sheet.add("proportional_hazards_test", method=method, **row, **keys)

@@ -11,18 +11,21 @@ import numpy as np
 from ipseval import checks, words
 from ipseval.endpoints.base import Endpoint, months_of
 from ipseval.errors import AnalysisError
-from ipseval.estimate.arm_times import ArmTimes, arm_times, both
+from ipseval.estimate.arm_times import ArmTimes, arm_times
 from ipseval.estimate.hazards import hazards
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
-from ipseval.results import Declaration, Results
-from ipseval.stats.cumulative_incidence import CumulativeIncidence, cumulative_incidence, incidence_at
-from ipseval.stats.kaplan_meier import SurvivalCurve, quantile
-from ipseval.stats.restricted_mean import (
-    restricted_mean,
-    restricted_mean_difference,
-    restricted_time_lost,
+from ipseval.estimate.time_contrasts import (
+    DEATH_ENDS_IT,
+    NOT_FOLLOWED,
+    first_horizon,
+    incidence_of,
+    time_contrasts,
 )
-from ipseval.stats.tables import normal_quantile
+from ipseval.results import Declaration, Results
+from ipseval.stats.bands import incidence_band
+from ipseval.stats.cumulative_incidence import CumulativeIncidence, incidence_at
+from ipseval.stats.kaplan_meier import SurvivalCurve, quantile
+from ipseval.stats.restricted_mean import restricted_mean, restricted_time_lost
 from ipseval.trial import Trial
 
 DECLARATION = Declaration(
@@ -31,16 +34,20 @@ DECLARATION = Declaration(
     quantities=(
         "cumulative_incidence",
         "cumulative_incidence_difference",
+        "cumulative_incidence_ratio",
         "number_at_risk",
         "cumulative_events",
         "cumulative_censored",
         "median_time",
         "restricted_mean_time_lost",
         "restricted_mean_time_lost_difference",
+        "restricted_mean_time_lost_ratio",
         "restricted_mean_survival_time",
         "restricted_mean_survival_time_difference",
         "log_rank_test",
+        "gray_test",
         "hazard_ratio",
+        "subdistribution_hazard_ratio",
         "proportional_hazards_test",
     ),
     section="survival",
@@ -48,13 +55,13 @@ DECLARATION = Declaration(
     options={
         "milestones": partial(months_of, name="milestones"),
         "strata": partial(checks.names, name="strata"),
+        "adjust": partial(checks.names, name="adjust"),
+        "frailty": partial(checks.names, name="frailty"),
         "conf_level": checks.confidence,
     },
 )
 
-DEATH_ENDS_IT = words.text("note.death_ends_it")
-ONE_ARM_CERTAIN = words.text("note.one_arm_certain")
-NOT_FOLLOWED = words.text("note.not_followed_so_far")
+BAND = {"method": "equal_precision_band", "setting": "band=equal_precision"}
 
 
 def survival(
@@ -63,6 +70,8 @@ def survival(
     *,
     milestones: float | Iterable[float] | None = None,
     strata: Iterable[str] | None = None,
+    adjust: Iterable[str] = (),
+    frailty: Iterable[str] = (),
     conf_level: float = 0.95,
     name: str = "survival",
 ) -> Results:
@@ -77,8 +86,15 @@ def survival(
         Months at which the incidence and its difference are reported; by default the design's
         assessments within the horizon, and the horizon.
     strata : iterable of str, optional
-        Columns of participants that stratify the log-rank test and the Cox model; by default the
-        strata of the randomisation. The unstratified test stands beside it.
+        Columns of participants that stratify the tests and the Cox model; by default the strata of the
+        randomisation. The unstratified answers stand beside them.
+    adjust : iterable of str, optional
+        Covariates and site: adds the difference in mean time since the event adjusted for them, by
+        regression of pseudo-values.
+    frailty : iterable of str, optional
+        Columns of participants, such as ``["site"]``, whose groups share an unknown factor of their
+        hazard: adds the hazard ratio of the Cox model with gamma frailty. With few sites their spread is
+        hardly known, and stratifying, the default, asks for less.
     conf_level : float
         Two-sided confidence level of all intervals.
     name : str
@@ -87,23 +103,37 @@ def survival(
     Returns
     -------
     Results
-        Per arm: the curve (Aalen-Johansen with log-log limits; times in study days), its values at
-        the milestones, the number at risk every six months, the median time, and up to the horizon
-        the restricted mean time since the event (the area under the cumulative incidence, which
-        software calls time lost) and the restricted mean time alive without it. Per contrast:
-        differences, the log-rank test and the hazard ratio with a check of proportional hazards.
-        Unlike rates, people who are lost leave the denominator on the day they are lost, which
-        assumes that leaving says nothing about finding work.
+        Per arm: the curve (Aalen-Johansen with log-log limits; times in study days) and a band that
+        holds the whole of it, its values at the milestones, the number at risk every six months, the
+        median time, and up to the horizon the restricted mean time since the event (the area under
+        the cumulative incidence, which software calls time lost) and the restricted mean time alive
+        without it. Per contrast: differences and ratios of these, tests, and hazard ratios with a check
+        of proportional hazards. Unlike rates, people who are lost leave the denominator on the day they
+        are lost, which assumes that leaving says nothing about finding work.
 
     Raises
     ------
     AnalysisError
         For an endpoint that is not a time, or strata that are unknown or incomplete.
 
+    Notes
+    -----
+    The main interval of a difference in incidence joins the arms' own log-log limits (Zou and Donner).
+    It keeps its level in arms of 25, where the Wald interval, which stands beside it, falls short. Neither
+    exists while an arm has had no event.
+
+    The log-rank test and the hazard ratio compare the living, the dead being censored; Gray's test and
+    the subdistribution hazard ratio (Fine-Gray) compare the incidences, in which the dead stay. Beside
+    the log-rank test stand the Fleming-Harrington test with weights (0, 1), for late differences, and
+    Gehan's, for early ones; beside Efron's treatment of ties that of Breslow.
+
     References
     ----------
     Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141-150; Zhao et al. (2016),
-    Biometrics 72:215-221 (restricted means); Efron (1977), JASA 72:557-565 (ties).
+    Biometrics 72:215-221 (restricted means); Efron (1977), JASA 72:557-565 (ties); Zou & Donner (2008),
+    Statistics in Medicine 27:1693-1702 (differences); Gray (1988), Annals of Statistics 16:1141-1154;
+    Fine & Gray (1999), JASA 94:496-509; Andersen, Hansen & Klein (2004), Lifetime Data Analysis
+    10:335-350 (pseudo-values).
 
     Examples
     --------
@@ -122,9 +152,12 @@ def survival(
     horizon = endpoint.months[-1]
     months = _milestones(milestones, horizon, design.assessment_months)
     columns = design.strata if strata is None else checks.names(strata, "strata")
+    covariates, shared = checks.names(adjust, "adjust"), checks.names(frailty, "frailty")
     arguments = {"milestones": months, "strata": list(columns)}
+    arguments |= {"adjust": list(covariates), "frailty": list(shared)}
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
-    arms = arm_times(trial, endpoint.evaluate(trial), columns)
+    sheet.main("aalen_johansen", "", "cumulative_incidence")
+    arms = arm_times(trial, endpoint.evaluate(trial), columns, shared, covariates)
     for arm, data in arms.items():
         _curves(sheet, arm, data, horizon)
         _at_risk(sheet, arm, data, horizon)
@@ -132,8 +165,8 @@ def survival(
     for active, reference in design.comparisons:
         pair = (arms[active], arms[reference])
         label = contrast_label(active, reference)
-        _differences(sheet, label, pair, horizon, months)
-        hazards(sheet, label, pair, horizon, columns)
+        time_contrasts(sheet, label, pair, horizon, months, covariates)
+        hazards(sheet, label, pair, horizon, columns, shared)
     return sheet.results()
 
 
@@ -153,39 +186,50 @@ def _milestones(
     return sorted({*months, horizon})
 
 
-def _curve(sheet: Sheet, data: ArmTimes, of: int = 1) -> CumulativeIncidence:
-    return cumulative_incidence(data.days, data.cause, of=of, conf_level=sheet.conf_level)
-
-
 def _curves(sheet: Sheet, arm: str, data: ArmTimes, horizon: float) -> None:
-    """Write the points at which a curve steps, with day 0 and the horizon."""
+    """Write the points at which a curve steps, with day 0 and the horizon; then the band around it."""
     cut = sheet.trial.design.horizon_day(horizon)
     for term, of in (("event", 1), ("died", 2)):
         if of == 2 and not (data.cause == 2).any():
             continue
         happened = np.unique(data.days[data.cause == of])
         days = np.unique(np.concatenate(([0], happened[happened < cut], [cut])))
-        with sheet.attempt(
-            "cumulative_incidence", arm=arm, term=term, time_unit="days", method="aalen_johansen"
-        ):
-            found = incidence_at(_curve(sheet, data, of), days)
+        keys = {"arm": arm, "term": term, "time_unit": "days"}
+        with sheet.attempt("cumulative_incidence", method="aalen_johansen", **keys):
+            found = incidence_at(incidence_of(sheet, data, of), days)
             for at, day in enumerate(days):
+                known = data.shows(int(day))
                 sheet.add(
                     "cumulative_incidence",
-                    arm=arm,
-                    term=term,
-                    time_from=0.0,
-                    time=float(day),
-                    time_unit="days",
                     method="aalen_johansen",
-                    unit="proportion",
-                    estimate=found.incidence[at] if data.shows(int(day)) else np.nan,
+                    estimate=found.incidence[at] if known else np.nan,
                     std_error=found.std_error[at],
-                    conf_low=found.conf_low[at],
-                    conf_high=found.conf_high[at],
-                    **remarks("" if data.shows(int(day)) else NOT_FOLLOWED),
+                    **_point(day, found.conf_low[at], found.conf_high[at]),
+                    **remarks("" if known else NOT_FOLLOWED),
                     **data.base(float(day) + 1 if day < cut else cut, of),
+                    **keys,
                 )
+    _band(sheet, arm, data, cut)
+
+
+def _band(sheet: Sheet, arm: str, data: ArmTimes, cut: int) -> None:
+    """Write the band that holds the whole curve of the event, at the days on which it steps."""
+    keys = {"arm": arm, "term": "event", "time_unit": "days", **BAND}
+    with sheet.attempt("cumulative_incidence", **keys):
+        band = incidence_band(incidence_of(sheet, data), to_time=cut, conf_level=sheet.conf_level)
+        for at in np.flatnonzero(np.diff(band.probability, prepend=0.0) > 0):
+            sheet.add(
+                "cumulative_incidence",
+                estimate=band.probability[at],
+                **_point(band.time[at], band.conf_low[at], band.conf_high[at]),
+                **data.base(float(band.time[at]) + 1),
+                **keys,
+            )
+
+
+def _point(day: float, low: float, high: float) -> dict[str, Any]:
+    """Return what points of a curve and of its band have in common, as columns."""
+    return {"time_from": 0.0, "time": float(day), "unit": "proportion", "conf_low": low, "conf_high": high}
 
 
 def _at_risk(sheet: Sheet, arm: str, data: ArmTimes, horizon: float) -> None:
@@ -208,7 +252,7 @@ def _arm_means(sheet: Sheet, arm: str, data: ArmTimes, horizon: float, months: l
     design = sheet.trial.design
     cut = design.horizon_day(horizon)
     with sheet.attempt("cumulative_incidence", "median_time", arm=arm, term="event", time_unit="months"):
-        curve = _curve(sheet, data)
+        curve = incidence_of(sheet, data)
         for month in months:
             day = design.horizon_day(month)
             found = incidence_at(curve, [day - 1])
@@ -226,7 +270,7 @@ def _arm_means(sheet: Sheet, arm: str, data: ArmTimes, horizon: float, months: l
             "restricted_mean_time_lost",
             term="event",
             method="aalen_johansen",
-            **_first(lost),
+            **first_horizon(lost),
             **keys,
             **data.base(cut),
         )
@@ -235,7 +279,7 @@ def _arm_means(sheet: Sheet, arm: str, data: ArmTimes, horizon: float, months: l
         sheet.add(
             "restricted_mean_survival_time",
             method="kaplan_meier",
-            **_first(free),
+            **first_horizon(free),
             **keys,
             **data.base(cut),
             **remarks(DEATH_ENDS_IT),
@@ -274,51 +318,3 @@ def _median(sheet: Sheet, arm: str, data: ArmTimes, curve: CumulativeIncidence, 
         note=note if reached else words.text("note.not_reached"),
         **data.base(cut),
     )
-
-
-def _first(found: Any) -> dict[str, float]:
-    """Return the entry for the one horizon asked for, as columns."""
-    names = [name for name in found._fields if name != "horizon"]
-    return {name: float(np.atleast_1d(getattr(found, name))[0]) for name in names}
-
-
-def _differences(
-    sheet: Sheet, label: str, pair: tuple[ArmTimes, ArmTimes], horizon: float, months: list[float]
-) -> None:
-    """Write differences in incidence at the milestones and in restricted means at the horizon."""
-    design, level = sheet.trial.design, sheet.conf_level
-    with sheet.attempt("cumulative_incidence_difference", contrast=label, term="event"):
-        curves = [_curve(sheet, data) for data in pair]
-        for month in months:
-            day = design.horizon_day(month)
-            keys = {"contrast": label, "term": "event", "time_from": 0.0, "time": month}
-            keys |= {"time_unit": "months", "method": "aalen_johansen", **both(pair, day)}
-            if not all(data.shows(day - 1) for data in pair):
-                sheet.add("cumulative_incidence_difference", status="failed", note=NOT_FOLLOWED, **keys)
-                continue
-            active, reference = (incidence_at(curve, [day - 1]) for curve in curves)
-            estimate = float(active.incidence[0] - reference.incidence[0])
-            std_error = float(np.hypot(active.std_error[0], reference.std_error[0]))
-            half = normal_quantile(level) * std_error
-            certain = [arm.std_error[0] == 0 for arm in (active, reference)]
-            if all(certain):
-                half = np.nan
-            limits = {
-                "conf_low": np.maximum(estimate - half, -1.0),
-                "conf_high": np.minimum(estimate + half, 1.0),
-            }
-            row = {"estimate": estimate, "std_error": std_error, "unit": "proportion", **limits}
-            row |= remarks(ONE_ARM_CERTAIN if any(certain) and not all(certain) else "")
-            sheet.add("cumulative_incidence_difference", **row, **keys)
-    cut = design.horizon_day(horizon)
-    keys = {"contrast": label, "time_from": 0.0, "time": horizon, "time_unit": "months", "unit": "days"}
-    with sheet.attempt("restricted_mean_time_lost_difference", term="event", **keys):
-        lost = [restricted_time_lost(data.days, data.cause, cut) for data in pair]
-        found = _first(restricted_mean_difference(*lost, conf_level=level))
-        row = {**found, **keys, **both(pair, cut)}
-        sheet.add("restricted_mean_time_lost_difference", term="event", method="aalen_johansen", **row)
-    with sheet.attempt("restricted_mean_survival_time_difference", **keys):
-        free = [restricted_mean(data.days, data.cause > 0, cut) for data in pair]
-        found = _first(restricted_mean_difference(*free, conf_level=level))
-        row = {**found, **keys, **remarks(DEATH_ENDS_IT), **both(pair, cut)}
-        sheet.add("restricted_mean_survival_time_difference", method="kaplan_meier", **row)

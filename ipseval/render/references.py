@@ -18,8 +18,21 @@ REFERENCES: dict[str, str] = {
     "log": "Katz, Baptista, Azen & Pike (1978), Biometrics 34:469-474",
     "n_minus_1_chi_square": "Campbell (2007), Statistics in Medicine 26:3661-3675",
     "aalen_johansen": "Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141-150",
+    "aalen_johansen_log_log": "Zou & Donner (2008), Statistics in Medicine 27:1693-1702",
+    "equal_precision_band": (
+        "Nair (1984), Technometrics 26:265-275; Lin (1997), Statistics in Medicine 16:901-910"
+    ),
+    "pseudo_values_ancova": "Andersen, Hansen & Klein (2004), Lifetime Data Analysis 10:335-350",
     "kaplan_meier": "Kaplan & Meier (1958), Journal of the American Statistical Association 53:457-481",
     "log_rank": "Mantel (1966), Cancer Chemotherapy Reports 50:163-170",
+    "fleming_harrington": (
+        "Fleming & Harrington (1991), Counting Processes and Survival Analysis, section 7.2"
+    ),
+    "gehan": "Gehan (1965), Biometrika 52:203-223",
+    "gray": "Gray (1988), Annals of Statistics 16:1141-1154",
+    "fine_gray": "Fine & Gray (1999), Journal of the American Statistical Association 94:496-509",
+    "cox_breslow": "Breslow (1974), Biometrics 30:89-99",
+    "cox_gamma_frailty": "Therneau, Grambsch & Pankratz (2003), JCGS 12:156-175",
     "cox_efron": (
         "Cox (1972), Journal of the Royal Statistical Society B 34:187-220; "
         "Efron (1977), Journal of the American Statistical Association 72:557-565"

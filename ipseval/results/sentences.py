@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 #: The terms that a survival quantity is about anyway.
 _SAID_BY_THE_QUANTITY = ("event",)
 
+#: What a difference of restricted means counts: the last part of the sentence that says its direction.
+_DAYS = {
+    "restricted_mean_survival_time_difference": "without",
+    "restricted_mean_time_lost_difference": "since",
+}
+
 
 def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     """Return one row of ``results`` as a sentence or two.
@@ -38,7 +44,7 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     said = [
         words.text("sentence.estimate", lang, **parts, value=value(row, lang), interval=_interval(row, lang))
     ]
-    said += _base(row, lang)
+    said += _direction(row, lang) + _base(row, lang)
     if row["method"] and words.has(f"method.{row['method']}"):
         said.append(words.text("sentence.method", lang, method=words.text(f"method.{row['method']}", lang)))
     if row["note"]:
@@ -135,6 +141,19 @@ def _interval(row: pd.Series, lang: str) -> str:
     return words.text(
         "sentence.interval", lang, level=level, interval=words.text("number.interval", lang, **limits)
     )
+
+
+def _direction(row: pd.Series, lang: str) -> list[str]:
+    """Return which arm had fewer days without a first job, and whether the interval leaves that open."""
+    of, estimate = _DAYS.get(row["quantity"]), row["estimate"]
+    if of is None or row["unit"] != "days" or pd.isna(row["time"]) or estimate == 0:
+        return []
+    months = words.number(row["time"], lang, digits=0 if row["time"] == int(row["time"]) else 1)
+    key = f"sentence.{'fewer' if estimate < 0 else 'more'}_days_{of}"
+    said = [words.text(key, lang, days=figures(abs(estimate), row, lang), months=months)]
+    if row["conf_low"] < 0 < row["conf_high"]:
+        said.append(words.text("sentence.direction_open", lang))
+    return said
 
 
 def _base(row: pd.Series, lang: str) -> list[str]:

@@ -84,9 +84,13 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("restricted_mean_survival_time_difference", "number", 0.0),
         Quantity("restricted_mean_time_lost", "number"),
         Quantity("restricted_mean_time_lost_difference", "number", 0.0),
+        Quantity("restricted_mean_time_lost_ratio", "ratio", 1.0),
         Quantity("cumulative_incidence_difference", "difference", 0.0),
+        Quantity("cumulative_incidence_ratio", "ratio", 1.0),
         Quantity("log_rank_test", "test"),
+        Quantity("gray_test", "test"),
         Quantity("hazard_ratio", "ratio", 1.0),
+        Quantity("subdistribution_hazard_ratio", "ratio", 1.0),
         Quantity("proportional_hazards_test", "test"),
         # repeated outcomes
         Quantity("conditional_log_odds_ratio", "number", 0.0),

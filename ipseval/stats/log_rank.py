@@ -158,7 +158,7 @@ def _weight(weights: str, powers: tuple[float, float], n: Floats, d: Floats) -> 
         case "tarone-ware":
             return np.sqrt(n)
         case "fleming-harrington":
-            survival_before = np.append(1.0, np.cumprod(1.0 - d / n)[:-1])
+            survival_before = np.append(1.0, np.cumprod(1.0 - d / n))[:-1]
             return survival_before ** powers[0] * (1.0 - survival_before) ** powers[1]
         case _:
             return np.ones_like(n)

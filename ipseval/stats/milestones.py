@@ -144,7 +144,9 @@ def milestone_ratio(
     checks.one_of(interval, INTERVALS_OF_RATIO, "interval")
     (p1, se1), (p0, se0) = _arms(active, reference)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_1, log_0, std_error = np.log(p1), np.log(p0), np.hypot(se1 / p1, se0 / p0)
+        # Of two infinite logarithms there is no difference, and numpy would warn about it.
+        log_1, log_0 = (np.where(p > 0, np.log(p), np.nan) for p in (p1, p0))
+        std_error = np.hypot(se1 / p1, se0 / p0)
         ratio = np.where(p0 > 0, p1 / p0, np.nan)
     if interval == "log":
         half = special.ndtri(0.5 + checks.confidence(conf_level) / 2) * std_error

@@ -180,3 +180,11 @@ def test_the_test_holds_its_level_under_no_effect():
         work, leave = random.exponential(10, 80), random.exponential(20, 80)
         rejected.append(log_rank(np.minimum(work, leave), work <= leave, arm).p_value < 0.05)
     assert abs(np.mean(rejected) - 0.05) < 0.02
+
+
+def test_a_stratum_without_events_adds_nothing_whatever_the_weights():
+    time, event, group = [3, 5, 7, 9], [1, 1, 1, 0], ["a", "b", "a", "b"]
+    more = {"strata": [0, 0, 0, 0, 1, 1], "weights": "fleming-harrington", "exponents": (0, 1)}
+    alone = log_rank(time, event, group, weights="fleming-harrington", exponents=(0, 1))
+    beside = log_rank([*time, 4, 6], [*event, 0, 0], [*group, "a", "b"], **more)
+    assert beside.statistic == pytest.approx(alone.statistic, rel=1e-12)

@@ -169,3 +169,11 @@ def test_limits_cover_a_known_difference():
         found = milestone_difference(*arms)
         covered += found.conf_low[0] < truth < found.conf_high[0]
     assert covered / 1000 == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 1000))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("interval", INTERVALS_OF_RATIO)
+def test_a_ratio_of_two_arms_without_events_is_nan_without_a_warning(interval):
+    arm = incidence_at(cumulative_incidence([30, 40, 50], [0, 0, 0]), [20])
+    got = milestone_ratio(arm, arm, interval=interval)
+    assert np.isnan([got.estimate, got.std_error, got.conf_low, got.conf_high]).all()

@@ -19,6 +19,7 @@ def draw(source: Source, width: float, *, show_died: bool = False) -> Drawing:
     """Draw the curves of an analysis; ``show_died`` adds death without the event as thin dotted steps."""
     rows = source.frame
     curve = rows.loc[(rows["quantity"] == "cumulative_incidence") & (rows["time_unit"] == "days")]
+    curve = curve.loc[curve["method"] == "aalen_johansen"]
     curves = {arm: _points(curve, arm, "event") for arm in source.shown_arms}
     source.refuse_if_empty(curve, "curve")
     drawn = {arm: points for arm, points in curves.items() if len(points) > 1}
