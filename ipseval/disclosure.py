@@ -393,4 +393,6 @@ def _matching(keys: pd.DataFrame, wanted: pd.DataFrame) -> Mask:
 
 def names_in(text: str, pseudonyms: Iterable[str]) -> list[str]:
     """Return the pseudonyms that stand in a text as whole words; every public file is searched."""
-    return sorted(set(pseudonyms) & set(re.findall(r"[\w.-]+", text)))
+    found = set(re.findall(r"[\w.-]+", text))
+    found |= {word.strip(".-") for word in found} | set(re.findall(r"\w+", text))
+    return sorted(set(pseudonyms) & found)
