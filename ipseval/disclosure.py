@@ -16,7 +16,8 @@ With ``minimum`` people as the smallest number that may be shown, and an empty c
 * **Texts.** Notes that hold numbers stay inside, and so do draws and covariances.
 
 Published figures are public, and stay as they are. Two limits: estimates keep their precision, so that a
-model without covariates whose intercepts do not vary gives back its rates; and numbers that other people
+model without covariates whose intercepts do not vary gives back its rates, and that whoever knows the sizes
+of strata may find by trial which counts in them agree with a common effect; and numbers that other people
 publish about the same trial are not known here. The minimum is 5 unless said otherwise; ask the holder
 of the data what applies.
 """
@@ -307,7 +308,9 @@ class _Sheet:
         """Whether a contrast has an arm with a marked row: of its own setting, or where none is, of any."""
         place = [*_PEOPLE, "analysis", "endpoint", "variable", "time"]
         found = np.zeros(len(self.frame), dtype=bool)
-        keyed = self.frame.assign(variable=_variable(self.frame))
+        # A common effect over strata, or an adjusted one, is about the arms counted as it counts them.
+        counted = self.frame["setting"].str.partition(";")[0]
+        keyed = self.frame.assign(variable=_variable(self.frame), setting=counted)
         for contrast, pair in self.arms_of.items():
             mine = (keyed["contrast"] == contrast).to_numpy(dtype=bool)
             arms = keyed["arm"].isin(pair).to_numpy(dtype=bool) & ~self.is_curve & ~self.is_rounded

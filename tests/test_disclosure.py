@@ -139,8 +139,9 @@ def other_arm(frame: pd.DataFrame, hidden: pd.DataFrame) -> list[str]:
         same = frame.loc[(frame["contrast"] != "") & (frame["term"].str.partition("=")[0] == subject)]
         for name in place:
             same = same.loc[(same[name] == row[name]) | (same[name].isna() & pd.isna(row[name]))]
-        # Ways of counting stand apart; a stratum or a test has no arms of its own.
-        same = same.loc[(same["setting"] == row.setting) | same["setting"].str.startswith("strata")]
+        # Ways of counting stand apart; a stratum, a model or a test has no arms of its own.
+        counted = same["setting"].str.startswith(row.setting.partition(";")[0])
+        same = same.loc[counted | same["setting"].str.startswith("strata")]
         found += [f"{describe_row(other)} beside hidden {row.arm}" for _, other in same.iterrows()]
     return found
 

@@ -21,10 +21,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ipseval import checks, words
 from ipseval.errors import AnalysisError
+from ipseval.results.setting import setting
 from ipseval.trial import MISSING_RULES, Design
+
+Mask = NDArray[np.bool_]
 
 RULES = ("as_not_employed", "observed", "completers", "best_case", "worst_case")
 
@@ -57,29 +61,35 @@ def stated_rule(missing: str | None, design: Design) -> str:
 
 def setting_of(rule: str) -> str:
     """Return the text that stands in the ``setting`` column."""
-    return f"missing={rule}"
+    return setting(missing=rule)
 
 
-def counted(outcome: pd.DataFrame, followed: np.ndarray, rule: str, *, is_active: bool) -> Counts:
-    """Count one arm at one month under a rule.
+def people_counted(outcome: pd.DataFrame, followed: Mask, rule: str, is_active: Mask) -> tuple[Mask, Mask]:
+    """Return who has the outcome, and who is in the denominator, under a rule.
 
     Parameters
     ----------
     outcome : DataFrame
-        The rows of one arm and one month of a yes-or-no outcome frame.
+        The rows of one month of a yes-or-no outcome frame.
     followed : array of bool, shape (rows,)
         Whether the person was followed to the horizon or died before it.
     rule : str
         One of ``RULES``.
-    is_active : bool
-        Whether the arm is not the reference arm.
+    is_active : array of bool, shape (rows,)
+        Whether the person's arm is not the reference arm.
     """
     checks.one_of(rule, RULES, "rule")
     unknown = ~outcome["known"].to_numpy(dtype=bool)
     yes = outcome["value"].fillna(False).to_numpy(dtype=bool) & ~unknown
+    if rule in ("best_case", "worst_case"):
+        yes = yes | (unknown & (is_active == (rule == "best_case")))
     included = {"observed": ~unknown, "completers": followed & ~unknown}.get(
         rule, np.ones(len(outcome), dtype=bool)
     )
-    if rule == ("best_case" if is_active else "worst_case"):
-        yes = yes | unknown
-    return Counts(int((yes & included).sum()), int(included.sum()), int(unknown.sum()))
+    return yes & included, included
+
+
+def counted(people: tuple[Mask, Mask], known: Mask, members: Mask) -> Counts:
+    """Count some of the people, given who has the outcome, who is counted, and whose outcome is known."""
+    yes, included = people
+    return Counts(int((yes & members).sum()), int((included & members).sum()), int((~known & members).sum()))

@@ -105,7 +105,11 @@ def jobs_and_follow_up(tables: Tables) -> list[Problem]:
     for rule, mask, message in (
         ("job_after_follow_up", after & ~died, "start after the person's follow-up and do not count."),
         ("job_before_randomisation", before, "ended before randomisation and do not count."),
-        ("job_under_way", under_way, "were under way at randomisation: days and hours count, not a new job."),
+        (
+            "job_under_way",
+            under_way,
+            "were under way at randomisation and are not new; competitive ones count for days and hours.",
+        ),
         ("job_past_death", (end > person["followed_until"]) & died & ~after, "end after the person died."),
     ):
         column = "ended_on" if rule == "job_past_death" else "started_on"

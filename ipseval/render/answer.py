@@ -11,6 +11,7 @@ from ipseval.endpoints.base import label
 from ipseval.render.tables.cells import Writer
 from ipseval.results import Results
 from ipseval.results.sentences import sentence, when
+from ipseval.results.setting import part_of
 
 
 class Compared(NamedTuple):
@@ -104,7 +105,7 @@ def _rates(write: Writer, rows: Compared) -> str:
 
 def _unknown(write: Writer, difference: pd.Series) -> list[str]:
     """Return how many outcomes were unknown and how they were counted; nothing where none was."""
-    rule = write.named("setting", str(difference["setting"]).removeprefix("missing="))
+    rule = write.named("setting", part_of(difference["setting"], "missing"))
     people = write.number(difference["n"])
     if pd.isna(difference["n_missing"]):
         minimum = write.results.provenance.get("disclosure", {}).get("minimum", "")

@@ -18,6 +18,7 @@ from ipseval.render.references import REFERENCES
 from ipseval.render.tables.cells import Writer, capital, inner
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import when
+from ipseval.results.setting import part_of
 
 #: The order of the results; a section that is not named here follows, by its own name.
 ORDER = ("people", "rates", "survival", "mixed", "amounts")
@@ -202,7 +203,8 @@ class Composer:
         """Yield how people with an unknown outcome were counted, and what other ways would give."""
         settings = record.get("main", {}).get("setting", {})
         ordered = sorted(settings, key=list(QUANTITIES).index)
-        settings = {name: settings[name] for name in ordered if settings[name].startswith("missing=")}
+        stated = {name: part_of(settings[name], "missing") for name in ordered}
+        settings = {name: rule for name, rule in stated.items() if rule}
         rules = list(dict.fromkeys(settings.values()))
         if rules:
             yield html.paragraph(self.say("unknown.counted", rule=self._rules(settings, rules)))
@@ -215,7 +217,7 @@ class Composer:
 
     def _rules(self, settings: dict[str, str], rules: list[str]) -> str:
         """Return the rule of the main rows; where there are several, with the quantities under each."""
-        said = {rule: self.write.named("setting", rule.removeprefix("missing=")) for rule in rules}
+        said = {rule: self.write.named("setting", rule) for rule in rules}
         if len(rules) == 1:
             return said[rules[0]]
         of = {rule: [name for name, own in settings.items() if own == rule] for rule in rules}

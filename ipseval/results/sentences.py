@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ipseval import words
+from ipseval.endpoints.base import joined
+from ipseval.results.setting import part_of
 from ipseval.results.vocabulary import QUANTITIES
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     said = [
         words.text("sentence.estimate", lang, **parts, value=value(row, lang), interval=_interval(row, lang))
     ]
-    said += _direction(row, lang) + _base(row, lang)
+    said += _direction(row, lang) + _base(row, lang) + _compared(row, lang)
     if row["method"] and words.has(f"method.{row['method']}"):
         said.append(words.text("sentence.method", lang, method=words.text(f"method.{row['method']}", lang)))
     if row["note"]:
@@ -168,7 +170,26 @@ def _base(row: pd.Series, lang: str) -> list[str]:
             said.append(words.text("sentence.people", lang, n=people))
     if pd.notna(row["n_missing"]) and row["n_missing"] > 0:
         said.append(words.text("sentence.unknown", lang, n_missing=int(row["n_missing"])))
-    rule = row["setting"].removeprefix("missing=")
-    if rule != row["setting"] and words.has(f"setting.{rule}"):
+    rule = part_of(row["setting"], "missing")
+    if rule and words.has(f"setting.{rule}"):
         said.append(words.text("sentence.counted", lang, rule=words.text(f"setting.{rule}", lang)))
+    return said
+
+
+def columns_of(text: str, part: str, lang: str = "en") -> str:
+    """Return the columns in one part of a setting as a list: "site and age"; empty where it has none."""
+    names = [name for name in part_of(text, part).split("+") if name]
+    known = [words.text(f"term.{name}", lang) if words.has(f"term.{name}") else name for name in names]
+    return joined(known, lang) if known else ""
+
+
+def _compared(row: pd.Series, lang: str) -> list[str]:
+    """Return within what the arms were compared, for what they were adjusted, and for whom that holds."""
+    said = [
+        words.text(f"sentence.{part}", lang, names=names)
+        for part in ("strata", "adjust")
+        if (names := columns_of(row["setting"], part, lang))
+    ]
+    if part_of(row["setting"], "estimand"):
+        said.append(words.text("sentence.estimand", lang))
     return said

@@ -73,6 +73,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("odds_ratio", "ratio", 1.0),
         Quantity("number_needed_to_treat", "number"),
         Quantity("association_test", "test"),
+        Quantity("homogeneity_test", "test"),
         # time to an event
         Quantity("cumulative_incidence", "proportion"),
         Quantity("event_free_probability", "proportion"),

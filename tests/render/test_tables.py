@@ -160,10 +160,13 @@ def test_every_way_of_counting_the_unknown_has_a_line_and_one_is_the_main_one() 
 
 def test_every_interval_method_of_the_main_counts_has_a_line() -> None:
     results = scion()
-    rows = results.select(analysis="rates", time=30, setting="missing=as_not_employed").frame
+    stated = ["missing=as_not_employed", "missing=as_not_employed; strata=site"]
+    rows = results.select(analysis="rates", time=30, setting=stated).frame
     rows = rows.loc[rows["conf_low"].notna()]
     shown = [line for line in tables.methods_table(results, "rates", "").lines if line.cells]
     assert len(shown) == len(rows)
+    within_sites = [line for line in shown if line.heading.endswith(": site")]
+    assert len(within_sites) == (rows["setting"] == stated[1]).sum() == 5
 
 
 def test_numbers_at_risk_stand_under_their_months() -> None:

@@ -122,7 +122,8 @@ def test_select_one_and_main(found: Results) -> None:
         found.one(arm="IPS")
     main = found.main.frame
     assert not main.duplicated(["quantity", "arm", "contrast", "time"]).any()
-    assert set(main["setting"]) == {"missing=as_not_employed"}
+    of_strata = main["quantity"] == "homogeneity_test"
+    assert set(main.loc[~of_strata, "setting"]) == {"missing=as_not_employed"}
     assert isinstance(protect(found).main, PublicResults)
 
 

@@ -10,8 +10,10 @@ from ipseval import words
 from ipseval.endpoints import BUILT_IN
 from ipseval.errors import AnalysisError
 from ipseval.estimate import ESTIMATORS
+from ipseval.estimate.adjusted_rates import METHODS as ADJUSTED
 from ipseval.estimate.amounts import RULES as AMOUNT_RULES
 from ipseval.estimate.rates import METHODS
+from ipseval.estimate.stratified_rates import METHODS as STRATIFIED
 from ipseval.estimate.unknown import RULES
 from ipseval.results.vocabulary import QUANTITIES, STATUSES
 from ipseval.schema import END_REASONS
@@ -20,6 +22,8 @@ from ipseval.words.catalogue import _catalogue
 EXPECTED = [
     *(f"quantity.{name}" for name in QUANTITIES),
     *(f"method.{method}" for methods in METHODS.values() for method in methods),
+    *(f"method.{method}" for methods in STRATIFIED.values() for method in methods),
+    *(f"method.{method}" for method in ADJUSTED),
     *(f"setting.{rule}" for rule in (*RULES, *AMOUNT_RULES, "censored")),
     *(f"term.{reason}" for reason in (*END_REASONS, "randomised", "job_under_way", "assessed", "average")),
     *(f"status.{status}" for status in STATUSES if status not in ("ok", "warned")),

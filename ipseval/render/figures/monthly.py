@@ -14,6 +14,7 @@ from ipseval.render.figures.curves import End, Field, end_label, field, name_end
 from ipseval.render.figures.drawing import Drawing
 from ipseval.render.figures.page import Page
 from ipseval.render.figures.source import Source, drawable
+from ipseval.results.setting import part_of
 
 QUANTITIES = ("population_averaged_probability", "proportion")
 
@@ -127,7 +128,7 @@ def _notes(
     notes = [source.say("note.bands" if banded else "note.bars", level=source.level)]
     used = source.listed(source.named("method", name) for name in pd.unique(rows["method"]))
     notes.append(source.say("note.methods", methods=used))
-    setting = rows["setting"].iloc[0].partition("missing=")[2]
+    setting = part_of(rows["setting"].iloc[0], "missing")
     if setting:
         notes.append(source.say("note.unknown", rule=source.named("setting", setting)))
     if any(np.isnan(values[0]).any() for values in series.values()):

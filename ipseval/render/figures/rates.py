@@ -10,6 +10,7 @@ from ipseval.render.figures.drawing import Drawing
 from ipseval.render.figures.marks import Line, Panel
 from ipseval.render.figures.page import Page
 from ipseval.render.figures.source import Source
+from ipseval.results.setting import part_of
 
 QUANTITIES = ("proportion",)
 
@@ -57,7 +58,7 @@ def methods_note(source: Source, *rows: pd.DataFrame) -> list[str]:
 
 def unknown_note(source: Source, rows: pd.DataFrame) -> list[str]:
     """Return the note that says how people with an unknown outcome were counted."""
-    rule = str(rows["setting"].iloc[0]).partition("missing=")[2]
+    rule = part_of(str(rows["setting"].iloc[0]), "missing")
     return [source.say("note.unknown", rule=source.named("setting", rule))] if rule else []
 
 

@@ -8,6 +8,7 @@ from ipseval.render.figures import marks
 from ipseval.render.figures.drawing import Drawing
 from ipseval.render.figures.rates import differences, methods_note, proportions, sheet
 from ipseval.render.figures.source import Source
+from ipseval.results.setting import says_only
 
 QUANTITIES = ("proportion",)
 _ORDER = ("as_not_employed", "censored", "observed", "completers", "best_case", "worst_case")
@@ -17,7 +18,7 @@ _MARKED = {"observed": "\u2020", "completers": "\u2021"}
 
 def draw(source: Source, width: float) -> Drawing:
     """Draw the last month of a rate under every way of counting the unknown."""
-    rows = source.frame.loc[source.frame["setting"].str.startswith("missing=")]
+    rows = source.frame.loc[says_only(source.frame["setting"], "missing")]
     rows = rows.loc[rows["time"] == rows["time"].max()]
     arms, contrasts = (_first_method(rows, name) for name in ("proportion", "risk_difference"))
     source.refuse_if_empty(pd.concat([arms, contrasts]), "way of counting the unknown")

@@ -12,7 +12,8 @@ import pandas as pd
 from ipseval import words
 from ipseval.endpoints.base import label
 from ipseval.results import QUANTITIES, Results
-from ipseval.results.sentences import figures, value, when
+from ipseval.results.sentences import columns_of, figures, value, when
+from ipseval.results.setting import part_of
 
 #: Where a line has no such number; one that should be there and is not says why.
 NONE = ""
@@ -123,7 +124,7 @@ class Writer:
 
     def how_counted(self, setting: str) -> str:
         """Return how the unknown were counted, from the text of a setting."""
-        return capital(self.named("setting", setting.removeprefix("missing=")))
+        return capital(self.named("setting", part_of(setting, "missing")))
 
     # ---- cells
 
@@ -189,6 +190,12 @@ class Writer:
     def method(self, row: pd.Series) -> str:
         """Return the name of the method."""
         return capital(self.named("method", row["method"])) if row["method"] else NONE
+
+    def method_in_full(self, row: pd.Series) -> str:
+        """Return the method with the columns that strata or a model were made of."""
+        parts = (columns_of(row["setting"], part, self.lang) for part in ("strata", "adjust"))
+        columns = [part for part in parts if part]
+        return f"{self.method(row)}: {'; '.join(columns)}" if columns else self.method(row)
 
     def about(self, row: pd.Series) -> str:
         """Return what a line is about: "Risk difference, IPS minus usual care"."""

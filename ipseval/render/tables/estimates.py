@@ -11,6 +11,7 @@ from ipseval.render.tables.cells import NONE, Writer, capital, rows_of
 from ipseval.render.tables.model import Column, Line, Marks, Table
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import unit_of
+from ipseval.results.setting import part_of, says_only
 
 #: The contrast that stands beside each quantity of an arm in a table with an arm per column.
 BESIDE = {
@@ -104,7 +105,7 @@ def unknown_table(results: Results, analysis: str, caption: str, *, lang: str = 
     """Return the estimates at the longest horizon, a line per way of counting unknown outcomes."""
     write = Writer(results, lang)
     frame = results.select(analysis=analysis).frame
-    frame = frame.loc[frame["setting"].str.startswith("missing=") & (frame["time"] == frame["time"].max())]
+    frame = frame.loc[says_only(frame["setting"], "missing") & (frame["time"] == frame["time"].max())]
     main = results.records[analysis]["main"]
     frame = frame.loc[_by_first_method(frame, main.get("method", {}))]
     stated = {rule for quantity, rule in main.get("setting", {}).items() if quantity in BESIDE}
@@ -128,8 +129,11 @@ def methods_table(results: Results, analysis: str, caption: str, *, lang: str = 
     """Return arms and difference at the longest horizon, a line per interval method of each."""
     write = Writer(results, lang)
     frame = results.select(analysis=analysis).frame
-    stated = set(results.records[analysis]["main"].get("setting", {}).values())
-    frame = frame.loc[(frame["time"] == frame["time"].max()) & frame["setting"].isin(stated)]
+    stated = {
+        part_of(text, "missing") for text in results.records[analysis]["main"].get("setting", {}).values()
+    }
+    counted = frame["setting"].map(lambda text: part_of(text, "missing"))
+    frame = frame.loc[(frame["time"] == frame["time"].max()) & counted.isin(stated)]
     frame = frame.loc[frame["conf_low"].notna() | (frame["status"] != "ok")]
     lines: list[Line] = []
     before = ""
@@ -137,7 +141,7 @@ def methods_table(results: Results, analysis: str, caption: str, *, lang: str = 
         if (heading := write.about(row)) != before:
             lines.append(Line(heading))
             before = heading
-        lines.append(Line(write.method(row), (write.estimate(row), write.interval(row))))
+        lines.append(Line(write.method_in_full(row), (write.estimate(row), write.interval(row))))
     columns = (
         Column(write.say("column.estimate")),
         Column(write.say("column.interval", level=write.level(frame))),
