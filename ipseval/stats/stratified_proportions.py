@@ -370,7 +370,9 @@ def _miettinen_nurminen(t: Tables, z: float) -> tuple[FloatArray, ...]:
 
     ends = np.full(t.x1.shape[:-1], 1.0)
     estimate = decreasing_root(lambda d: parts(d)[0], -ends, ends)
-    std_error = np.sqrt(parts(estimate)[1])
+    # At a difference of 1 or -1 every rate is 0 or 1; what is left of the variance there is rounding.
+    variance = np.where(np.abs(estimate) > 1 - 1e-9, 0.0, parts(estimate)[1])
+    std_error = np.sqrt(variance)
     low = decreasing_root(lambda d: statistic(d) - z, -ends, estimate)
     high = decreasing_root(lambda d: statistic(d) + z, estimate, ends)
     return estimate, std_error, low, high
