@@ -135,7 +135,7 @@ def cox(
     robust = None if cluster is None else _sandwich(model, path, covariance, cluster, time.size)
     used = covariance if robust is None else robust
     return CoxFit(
-        coef=np.where(path.infinite, np.sign(path.coef) * np.inf, path.coef / scale),
+        coef=np.where(path.infinite, np.copysign(np.inf, path.coef), path.coef / scale),
         covariance=covariance / np.outer(scale, scale),
         robust_covariance=None if robust is None else robust / np.outer(scale, scale),
         loglik_null=null.loglik,
