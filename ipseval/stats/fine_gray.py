@@ -124,7 +124,7 @@ def fine_gray(
     covariance = np.full_like(bread, np.nan)
     covariance[finite] = influence.T @ influence
     return FineGrayFit(
-        coef=np.where(path.infinite, np.sign(path.coef) * np.inf, path.coef / scale),
+        coef=np.where(path.infinite, np.copysign(np.inf, path.coef), path.coef / scale),
         covariance=covariance / np.outer(scale, scale),
         loglik_null=null.loglik,
         loglik=path.at.loglik,
