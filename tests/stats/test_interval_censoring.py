@@ -53,31 +53,6 @@ def self_consistent(left, right, cells, steps=20_000):
     return mass, np.log(covers @ mass).sum()
 
 
-def test_finkelstein_wolfe_1985_radiotherapy():
-    """The arm of 46 women with radiotherapy alone; masses as printed by Fay and Shaw (2010), JSS 36(2)."""
-    seen = [(0, 7), (0, 8), (0, 5), (4, 11), (5, 12), (5, 11), (6, 10), (7, 16), (7, 14), (11, 15), (11, 18)]
-    seen += [
-        (17, 25),
-        (17, 25),
-        (19, 35),
-        (18, 26),
-        (25, 37),
-        (26, 40),
-        (27, 34),
-        (36, 44),
-        (36, 48),
-        (37, 44),
-    ]
-    unseen = [15, 17, 18, 22, 24, 24, 32, 33, 34, 36, 36, 37, 37, 37, 38, 40, 45] + [46] * 8
-    left, right = np.array(seen + [(month, NAN) for month in unseen]).T
-    curve = turnbull(left, right)
-    has_mass = curve.mass > 1e-9
-    assert curve.left[has_mass].tolist() == [4, 6, 7, 11, 24, 33, 38, 46]
-    assert curve.right[has_mass].tolist() == [5, 7, 8, 12, 25, 34, 40, 48]
-    published = [0.0463, 0.0334, 0.0887, 0.0708, 0.0926, 0.0818, 0.1209, 0.4656]
-    assert_allclose(curve.mass[has_mass], published, atol=5e-5)
-
-
 @pytest.mark.parametrize("group", [0, 1])
 def test_agrees_with_npsurv(group):
     found = expected(CASE)
