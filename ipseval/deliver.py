@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from warnings import catch_warnings, simplefilter
 
 from ipseval.disclosure import names_in, protect
 from ipseval.errors import AnalysisError, Problem
@@ -30,7 +35,6 @@ from ipseval.results import PublicResults, Results
 from ipseval.run import execute
 from ipseval.trial import Trial
 
-FIGURE_FORMATS = ("pdf", "svg", "png")
 _TEXT_FILES = (".csv", ".json", ".html", ".svg", ".txt", ".toml", ".md")
 
 
@@ -160,10 +164,40 @@ def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[
         except AnalysisError as refusal:
             not_drawn[display.name] = str(refusal)
             continue
-        drawn.save(*(figures / f"{display.name}.{kind}" for kind in FIGURE_FORMATS))
         drawings[display.name] = drawn
-    report(public, folder / "report.html", lang=lang, drawings=drawings)
+
+    def save(*kinds: str) -> None:
+        for name, drawn in drawings.items():
+            drawn.save(*(figures / f"{name}.{kind}" for kind in kinds))
+
+    with _beside(partial(save, "png")):  # pixels take as long as all the rest
+        save("pdf", "svg")
+        report(public, folder / "report.html", lang=lang, drawings=drawings)
     return not_drawn
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do the work in a process of its own while the block runs; where that cannot be, or failed, after it."""
+    # A fork needs nothing to be imported or copied again. It is not safe on macOS, and Windows has none.
+    process = get_context("fork").Process(target=work) if sys.platform == "linux" else None
+    if process:
+        with (
+            catch_warnings()
+        ):  # from 3.12: that threads are not forked. The work starts none and waits for none
+            simplefilter("ignore", DeprecationWarning)
+            process.start()
+    try:
+        yield
+    except BaseException:
+        if process:
+            process.kill()
+        raise
+    finally:
+        if process:
+            process.join()
+    if process is None or process.exitcode:
+        work()
 
 
 def _search(folder: Path, trial: Trial) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks, words
+from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.results.vocabulary import BASE, COLUMNS, COUNTS, KEY, NUMBERS, QUANTITIES, STATUSES, TEXTS
 
@@ -67,9 +67,9 @@ def problems_of(frame: pd.DataFrame) -> list[str]:
     too_many = (frame["n_event"] > frame["n"]).fillna(False)
     if too_many.any():
         found.append(f"{int(too_many.sum())} rows count more people with the outcome than people")
-    silent = frame["status"].isin(["failed", "warned"]) & (frame["note"] == "")
+    silent = frame["status"].isin(["failed", "not_defined", "warned"]) & (frame["note"] == "")
     if silent.any():
-        found.append(f"{int(silent.sum())} rows failed or warned without a reason in note")
+        found.append(f"{int(silent.sum())} rows failed, warned or are not defined without a reason in note")
     return found
 
 
@@ -192,14 +192,18 @@ class Results:
     @property
     def is_main(self) -> NDArray[np.bool_]:
         """Whether each row has the default method and the stated rule for the unknown of its quantity."""
-        frame = self.frame
-        keep = np.ones(len(frame), dtype=np.bool_)
-        for analysis, record in self.records.items():
-            mine = (frame["analysis"] == analysis).to_numpy(dtype=bool)
-            for column in ("method", "setting"):
-                for quantity, wanted in record.get("main", {}).get(column, {}).items():
-                    rows = mine & (frame["quantity"] == quantity).to_numpy(dtype=bool)
-                    keep &= ~rows | (frame[column] == wanted).to_numpy(dtype=bool)
+        columns = ("method", "setting")
+        wanted = {
+            (analysis, quantity, column): value
+            for analysis, record in self.records.items()
+            for column in columns
+            for quantity, value in record.get("main", {}).get(column, {}).items()
+        }
+        keys = list(zip(self.frame["analysis"], self.frame["quantity"], strict=True))
+        keep = np.ones(len(keys), dtype=np.bool_)
+        for column in columns:
+            values = zip(keys, self.frame[column], strict=True)
+            keep &= [wanted.get((*key, column), value) == value for key, value in values]
         return keep
 
     @property
@@ -211,10 +215,14 @@ class Results:
     def failures(self) -> pd.DataFrame:
         """The estimates that could not be computed, with the reason.
 
-        A median that was not reached is an answer, and not among them.
+        What has no value in these data, such as a ratio over nobody, is an answer; see ``not_defined``.
         """
-        answered = self.frame["note"] == words.text("note.not_reached")
-        return self.frame.loc[(self.frame["status"] == "failed") & ~answered]
+        return self.frame.loc[self.frame["status"] == "failed"]
+
+    @property
+    def not_defined(self) -> pd.DataFrame:
+        """The quantities that have no value in these data, with the reason."""
+        return self.frame.loc[self.frame["status"] == "not_defined"]
 
     def explain(self, lang: str = "en") -> str:
         """Say each main estimate in a sentence."""

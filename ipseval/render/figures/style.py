@@ -2,7 +2,8 @@
 
 Widths are those of one, one and a half and two journal columns. Arms differ in colour, in lightness
 (so that a grey print keeps them apart), in line and in marker; nothing rests on colour alone. The font
-is the one that comes with matplotlib, so that a figure is the same on every machine.
+comes with ipseval (``fonts/``), so that a figure is the same on every machine; a character that it does
+not have is taken from the DejaVu Sans of matplotlib.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
 from typing import Any
 
 from ipseval import checks
@@ -62,7 +65,7 @@ _STYLES = (
 CONTRAST = ArmStyle(INK, "solid", "D", filled=True)
 
 _SETTINGS: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": ["Ipseval Sans", "DejaVu Sans"],
     "font.size": TEXT,
     "text.color": INK,
     "text.hinting": "no_hinting",
@@ -113,7 +116,18 @@ def settings() -> Iterator[None]:
     """Draw with our settings alone, whatever the user's own are, and leave those untouched."""
     import matplotlib
 
+    _register_fonts()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)  # type: ignore[arg-type]
         yield
+
+
+@cache
+def _register_fonts() -> None:
+    """Tell matplotlib of our fonts, once."""
+    from matplotlib.font_manager import fontManager
+
+    for name in ("IpsevalSans.ttf", "IpsevalSans-Bold.ttf"):
+        with as_file(files("ipseval.render.figures") / "fonts" / name) as path:
+            fontManager.addfont(path)
