@@ -6,26 +6,16 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from ipseval import checks, words
+from ipseval import checks
 from ipseval.endpoints.base import Endpoint, months_of
 from ipseval.errors import AnalysisError
-from ipseval.estimate.arm_times import ArmTimes, arm_times
+from ipseval.estimate.arm_curves import at_risk, curves, milestones_and_median
+from ipseval.estimate.arm_times import arm_times
 from ipseval.estimate.hazards import hazards
-from ipseval.estimate.sheet import Sheet, contrast_label, remarks
-from ipseval.estimate.time_contrasts import (
-    DEATH_ENDS_IT,
-    NOT_FOLLOWED,
-    first_horizon,
-    incidence_of,
-    time_contrasts,
-)
+from ipseval.estimate.restricted_means import arm_restricted_means, restricted_mean_contrasts
+from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.estimate.time_contrasts import incidence_contrasts
 from ipseval.results import Declaration, Results
-from ipseval.stats.bands import incidence_band
-from ipseval.stats.cumulative_incidence import CumulativeIncidence, incidence_at
-from ipseval.stats.kaplan_meier import SurvivalCurve, quantile
-from ipseval.stats.restricted_mean import restricted_mean, restricted_time_lost
 from ipseval.trial import Trial
 
 DECLARATION = Declaration(
@@ -44,6 +34,7 @@ DECLARATION = Declaration(
         "restricted_mean_time_lost_ratio",
         "restricted_mean_survival_time",
         "restricted_mean_survival_time_difference",
+        "restricted_mean_survival_time_ratio",
         "log_rank_test",
         "gray_test",
         "hazard_ratio",
@@ -54,6 +45,7 @@ DECLARATION = Declaration(
     figure="incidence",
     options={
         "milestones": partial(months_of, name="milestones"),
+        "horizons": partial(months_of, name="horizons"),
         "strata": partial(checks.names, name="strata"),
         "adjust": partial(checks.names, name="adjust"),
         "frailty": partial(checks.names, name="frailty"),
@@ -61,14 +53,13 @@ DECLARATION = Declaration(
     },
 )
 
-BAND = {"method": "equal_precision_band", "setting": "band=equal_precision"}
-
 
 def survival(
     trial: Trial,
     endpoint: Endpoint,
     *,
     milestones: float | Iterable[float] | None = None,
+    horizons: float | Iterable[float] | None = None,
     strata: Iterable[str] | None = None,
     adjust: Iterable[str] = (),
     frailty: Iterable[str] = (),
@@ -85,6 +76,9 @@ def survival(
     milestones : number, or several, optional
         Months at which the incidence and its difference are reported; by default the design's
         assessments within the horizon, and the horizon.
+    horizons : number, or several, optional
+        Months up to which mean times are taken; by default the endpoint's own horizon. A mean up to 12
+        months and one up to 30 answer two questions, so that none of them is the check of another.
     strata : iterable of str, optional
         Columns of participants that stratify the tests and the Cox model; by default the strata of the
         randomisation. The unstratified answers stand beside them.
@@ -105,7 +99,7 @@ def survival(
     Results
         Per arm: the curve (Aalen-Johansen with log-log limits; times in study days) and a band that
         holds the whole of it, its values at the milestones, the number at risk every six months, the
-        median time, and up to the horizon the restricted mean time since the event (the area under
+        median time, and at each of ``horizons`` the restricted mean time since the event (the area under
         the cumulative incidence, which software calls time lost) and the restricted mean time alive
         without it. Per contrast: differences and ratios of these, tests, and hazard ratios with a check
         of proportional hazards. Unlike rates, people who are lost leave the denominator on the day they
@@ -150,171 +144,40 @@ def survival(
         )
     design = trial.design
     horizon = endpoint.months[-1]
-    months = _milestones(milestones, horizon, design.assessment_months)
+    months = _within(milestones, "milestones", horizon, design.assessment_months)
+    ends = _within(horizons, "horizons", horizon)
     columns = design.strata if strata is None else checks.names(strata, "strata")
     covariates, shared = checks.names(adjust, "adjust"), checks.names(frailty, "frailty")
-    arguments = {"milestones": months, "strata": list(columns)}
+    arguments: dict[str, Any] = {"milestones": months, "horizons": ends, "strata": list(columns)}
     arguments |= {"adjust": list(covariates), "frailty": list(shared)}
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     sheet.main("aalen_johansen", "", "cumulative_incidence")
     arms = arm_times(trial, endpoint.evaluate(trial), columns, shared, covariates)
     for arm, data in arms.items():
-        _curves(sheet, arm, data, horizon)
-        _at_risk(sheet, arm, data, horizon)
-        _arm_means(sheet, arm, data, horizon, months)
+        curves(sheet, arm, data, horizon)
+        at_risk(sheet, arm, data, horizon)
+        milestones_and_median(sheet, arm, data, horizon, months)
+        arm_restricted_means(sheet, arm, data, ends)
     for active, reference in design.comparisons:
         pair = (arms[active], arms[reference])
         label = contrast_label(active, reference)
-        time_contrasts(sheet, label, pair, horizon, months, covariates)
+        incidence_contrasts(sheet, label, pair, months)
+        restricted_mean_contrasts(sheet, label, pair, ends, covariates)
         hazards(sheet, label, pair, horizon, columns, shared)
     return sheet.results()
 
 
-def _milestones(
-    given: float | Iterable[float] | None, horizon: float, assessments: tuple[int, ...]
+def _within(
+    given: float | Iterable[float] | None, name: str, horizon: float, default: tuple[int, ...] = ()
 ) -> list[float]:
-    """Return the months to report: those given, else the assessments, and always the horizon."""
+    """Return the months given, or those by default within the horizon, with the horizon itself."""
     if given is None:
-        return sorted({float(month) for month in assessments if 0 < month <= horizon} | {horizon})
-    months = months_of(given, "milestones")
+        return sorted({float(month) for month in default if 0 < month <= horizon} | {horizon})
+    months = months_of(given, name)
     outside = [month for month in months if not 0 < month <= horizon]
     if outside:
         raise AnalysisError(
-            f"milestones={outside} lie outside the endpoint's horizon of {horizon:g} months. "
+            f"{name}={outside} lie outside the endpoint's horizon of {horizon:g} months. "
             f"Raise the horizon, or leave them out."
         )
     return sorted({*months, horizon})
-
-
-def _curves(sheet: Sheet, arm: str, data: ArmTimes, horizon: float) -> None:
-    """Write the points at which a curve steps, with day 0 and the horizon; then the band around it."""
-    cut = sheet.trial.design.horizon_day(horizon)
-    for term, of in (("event", 1), ("died", 2)):
-        if of == 2 and not (data.cause == 2).any():
-            continue
-        happened = np.unique(data.days[data.cause == of])
-        days = np.unique(np.concatenate(([0], happened[happened < cut], [cut])))
-        keys = {"arm": arm, "term": term, "time_unit": "days"}
-        with sheet.attempt("cumulative_incidence", method="aalen_johansen", **keys):
-            found = incidence_at(incidence_of(sheet, data, of), days)
-            for at, day in enumerate(days):
-                known = data.shows(int(day))
-                sheet.add(
-                    "cumulative_incidence",
-                    method="aalen_johansen",
-                    estimate=found.incidence[at] if known else np.nan,
-                    std_error=found.std_error[at],
-                    **_point(day, found.conf_low[at], found.conf_high[at]),
-                    **remarks("" if known else NOT_FOLLOWED),
-                    **data.base(float(day) + 1 if day < cut else cut, of),
-                    **keys,
-                )
-    _band(sheet, arm, data, cut)
-
-
-def _band(sheet: Sheet, arm: str, data: ArmTimes, cut: int) -> None:
-    """Write the band that holds the whole curve of the event, at the days on which it steps."""
-    keys = {"arm": arm, "term": "event", "time_unit": "days", **BAND}
-    with sheet.attempt("cumulative_incidence", **keys):
-        band = incidence_band(incidence_of(sheet, data), to_time=cut, conf_level=sheet.conf_level)
-        for at in np.flatnonzero(np.diff(band.probability, prepend=0.0) > 0):
-            sheet.add(
-                "cumulative_incidence",
-                estimate=band.probability[at],
-                **_point(band.time[at], band.conf_low[at], band.conf_high[at]),
-                **data.base(float(band.time[at]) + 1),
-                **keys,
-            )
-
-
-def _point(day: float, low: float, high: float) -> dict[str, Any]:
-    """Return what points of a curve and of its band have in common, as columns."""
-    return {"time_from": 0.0, "time": float(day), "unit": "proportion", "conf_low": low, "conf_high": high}
-
-
-def _at_risk(sheet: Sheet, arm: str, data: ArmTimes, horizon: float) -> None:
-    """Write who was at risk just before each tick, and what had happened to the others."""
-    for month in np.unique(np.append(np.arange(0.0, horizon, 6.0), horizon)):
-        day = sheet.trial.design.horizon_day(month)
-        base = data.base(day)
-        keys = {"arm": arm, "time": float(month), "time_unit": "months", "unit": "people", "method": "count"}
-        at_risk = int((data.days >= day).sum())
-        for quantity, count in (
-            ("number_at_risk", at_risk),
-            ("cumulative_events", base["n_event"]),
-            ("cumulative_censored", base["n_missing"]),
-        ):
-            sheet.add(quantity, estimate=count, n=base["n"], **keys)
-
-
-def _arm_means(sheet: Sheet, arm: str, data: ArmTimes, horizon: float, months: list[float]) -> None:
-    """Write the milestones, the median and the restricted means of one arm."""
-    design = sheet.trial.design
-    cut = design.horizon_day(horizon)
-    with sheet.attempt("cumulative_incidence", "median_time", arm=arm, term="event", time_unit="months"):
-        curve = incidence_of(sheet, data)
-        for month in months:
-            day = design.horizon_day(month)
-            found = incidence_at(curve, [day - 1])
-            limits = {name: getattr(found, name)[0] for name in ("std_error", "conf_low", "conf_high")}
-            keys = {"arm": arm, "term": "event", "time_from": 0.0, "time": month, "time_unit": "months"}
-            base = {"method": "aalen_johansen", "unit": "proportion", **data.base(day)}
-            estimate = found.incidence[0] if data.shows(day - 1) else np.nan
-            base |= remarks("" if data.shows(day - 1) else NOT_FOLLOWED)
-            sheet.add("cumulative_incidence", estimate=estimate, **limits, **keys, **base)
-        _median(sheet, arm, data, curve, horizon)
-    keys = {"arm": arm, "time_from": 0.0, "time": horizon, "time_unit": "months", "unit": "days"}
-    with sheet.attempt("restricted_mean_time_lost", term="event", **keys):
-        lost = restricted_time_lost(data.days, data.cause, cut, conf_level=sheet.conf_level)
-        sheet.add(
-            "restricted_mean_time_lost",
-            term="event",
-            method="aalen_johansen",
-            **first_horizon(lost),
-            **keys,
-            **data.base(cut),
-        )
-    with sheet.attempt("restricted_mean_survival_time", **keys):
-        free = restricted_mean(data.days, data.cause > 0, cut, conf_level=sheet.conf_level)
-        sheet.add(
-            "restricted_mean_survival_time",
-            method="kaplan_meier",
-            **first_horizon(free),
-            **keys,
-            **data.base(cut),
-            **remarks(DEATH_ENDS_IT),
-        )
-
-
-def _median(sheet: Sheet, arm: str, data: ArmTimes, curve: CumulativeIncidence, horizon: float) -> None:
-    """Write the day by which half of the arm had the event, by inverting the curve and its limits."""
-    cut = sheet.trial.design.horizon_day(horizon)
-    free = SurvivalCurve(
-        curve.time,
-        curve.n_risk,
-        curve.n_event,
-        curve.n_censored,
-        1 - curve.incidence,
-        curve.std_error,
-        1 - curve.conf_high,
-        1 - curve.conf_low,
-    )
-    found = quantile(free, [0.5])
-    reached = not np.isnan(found.time[0])
-    bounded = not np.isnan([found.conf_low[0], found.conf_high[0]]).any()
-    note = words.text("note.limit_not_reached") if reached and not bounded else ""
-    sheet.add(
-        "median_time",
-        arm=arm,
-        term="event",
-        time_from=0.0,
-        time=horizon,
-        time_unit="months",
-        unit="days",
-        method="aalen_johansen",
-        estimate=found.time[0],
-        conf_low=found.conf_low[0],
-        conf_high=found.conf_high[0],
-        note=note if reached else words.text("note.not_reached"),
-        **data.base(cut),
-    )

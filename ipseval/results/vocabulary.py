@@ -39,7 +39,9 @@ NUMBERS = tuple(name for name in ("time_from", "time", *VALUE) if name != "unit"
 COUNTS = ("n", "n_event", "n_missing")
 TEXTS = tuple(column for column in COLUMNS if column not in NUMBERS + COUNTS)
 
-STATUSES = ("ok", "warned", "failed", "suppressed")
+#: "not_defined" is an answer: the quantity has no value in these data, as a ratio over nobody, or a
+#: median that was not reached. "failed" is none: it could not be computed.
+STATUSES = ("ok", "warned", "not_defined", "failed", "suppressed")
 
 #: The families of figure that can be drawn from results; `render` has a module for each.
 FIGURES = ("incidence", "monthly", "rates", "methods", "unknowns", "amounts")
@@ -83,6 +85,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("median_time", "number"),
         Quantity("restricted_mean_survival_time", "number"),
         Quantity("restricted_mean_survival_time_difference", "number", 0.0),
+        Quantity("restricted_mean_survival_time_ratio", "ratio", 1.0),
         Quantity("restricted_mean_time_lost", "number"),
         Quantity("restricted_mean_time_lost_difference", "number", 0.0),
         Quantity("restricted_mean_time_lost_ratio", "ratio", 1.0),

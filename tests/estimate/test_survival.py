@@ -145,7 +145,7 @@ def test_the_curve_claims_nothing_where_nobody_was_followed() -> None:
     early = found.one(quantity="cumulative_incidence", time_unit="months", time=1, arm="IPS")
     assert early.estimate == pytest.approx(0.1)
     late = found.select(quantity="cumulative_incidence", time=30, time_unit="months").frame
-    assert set(late["status"]) == {"failed"}
+    assert set(late["status"]) == {"not_defined"}
     assert set(late["note"]) == {"not known: nobody was followed that far"}
     assert found.main.one(quantity="cumulative_incidence_difference", time=30).status == "failed"
 
@@ -164,6 +164,8 @@ def test_milestones_and_strata_are_refused_with_what_to_do() -> None:
         AnalysisError, match=r"milestones=\[24.0\] lie outside the endpoint's horizon of 18 months"
     ):
         survival(alpha(), endpoint, milestones=[6, 24])
+    with pytest.raises(AnalysisError, match=r"horizons=\[19.0\] lie outside the endpoint's horizon of 18"):
+        survival(alpha(), endpoint, horizons=[6, 19])
     with pytest.raises(AnalysisError, match=r"milestones=\[0.0\] lie outside"):
         survival(alpha(), endpoint, milestones=0)
     with pytest.raises(AnalysisError, match="'region' is not a column of participants"):

@@ -116,13 +116,36 @@ def test_gamma_frailty_is_that_of_case_b2_and_says_that_sites_do_not_differ(nobo
     assert "do not differ beyond chance" in row.note
 
 
-def test_ratio_of_times_since_the_event_is_that_of_case_b2() -> None:
-    row = survival(alpha(), endpoints.time_to_first_job(30)).one(quantity="restricted_mean_time_lost_ratio")
-    wanted = B2["rmst"]["tau_900"]["rmtl_ratio"]
-    numbers = [row.estimate, row.std_error, row.conf_low, row.conf_high]
-    assert numbers == pytest.approx(
-        [wanted[key] for key in ("estimate", "log_se", "lower", "upper")], rel=1e-8
+@pytest.mark.parametrize("months", [18, 30])
+def test_times_up_to_several_horizons_are_those_of_case_b2(months: int) -> None:
+    rows = survival(alpha(), endpoints.time_to_first_job(30), horizons=18).select(time=months)
+    wanted = B2["rmst"][f"tau_{30 * months}"]
+    for key, arm in (("arm1", "IPS"), ("arm0", "usual")):
+        row = rows.one(quantity="restricted_mean_survival_time", arm=arm)
+        assert [row.estimate, row.std_error] == pytest.approx(
+            [wanted[key]["rmst"], wanted[key]["se"]], rel=1e-9
+        )
+    row = rows.one(quantity="restricted_mean_survival_time_difference")
+    assert [row.estimate, row.std_error, row.p_value] == pytest.approx(
+        [wanted["difference"][key] for key in ("estimate", "se", "p")], rel=1e-8
     )
+    for quantity, key in (("survival_time", "ratio"), ("time_lost", "rmtl_ratio")):
+        row = rows.one(quantity=f"restricted_mean_{quantity}_ratio")
+        numbers = [row.estimate, row.std_error, row.conf_low, row.conf_high]
+        assert numbers == pytest.approx(
+            [wanted[key][name] for name in ("estimate", "log_se", "lower", "upper")], rel=1e-8
+        )
+
+
+def test_a_horizon_beyond_follow_up_says_so_and_the_others_stand() -> None:
+    trial = make_trial(
+        two_arms(20, until=500, end_reason="lost"), jobs=[job("P001", 5, 9), job("P002", 50, 60)]
+    )
+    found = survival(trial, endpoints.time_to_first_job(30), horizons=[12])
+    assert found.one(quantity="restricted_mean_time_lost", arm="IPS", time=12).estimate == pytest.approx(36.0)
+    late = found.one(quantity="restricted_mean_time_lost", arm="IPS", time=30)
+    assert late.status == "failed"
+    assert "beyond the last follow-up (500)" in late.note
 
 
 def test_times_since_the_event_with_death_competing_are_those_of_case_b7(to_900: Results) -> None:
@@ -240,7 +263,7 @@ def test_without_events_in_an_arm_a_difference_has_no_interval_and_a_ratio_is_no
     assert set(difference["status"]) == {"warned"}
     for quantity in ("cumulative_incidence_ratio", "restricted_mean_time_lost_ratio", "hazard_ratio"):
         rows = frame.loc[(frame["quantity"] == quantity)]
-        assert set(rows["status"]) == {"failed"}
+        assert set(rows["status"]) == {"not_defined"}
         assert (rows["note"] != "").all()
 
 
