@@ -228,7 +228,15 @@ def acceleration(left_out: ArrayLike, strata: ArrayLike) -> float:
     checks.same_length(left_out=values, strata=codes)
     m = np.bincount(codes)
     centre = np.bincount(codes, values) / m
-    influence = ((m - 1) / m)[codes] * (centre[codes] - values)
+    return acceleration_of(((m - 1) / m)[codes] * (centre[codes] - values))
+
+
+def acceleration_of(influence: NDArray[np.float64]) -> float:
+    """Return the acceleration of BCa from each person's influence on the statistic; 0 if no one has any.
+
+    Of a difference between arms, an influence is that on the mean of the own arm over the people in it,
+    negative in the reference arm. The influence function serves where leaving out each in turn is slow.
+    """
     squares = float((influence**2).sum())
     return float((influence**3).sum()) / (6 * squares**1.5) if squares else 0.0
 

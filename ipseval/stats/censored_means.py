@@ -5,8 +5,7 @@ Days worked, earnings or costs up to a horizon are known in full only for people
 prefers those whose end came early. Here each complete person stands for ``1 / K`` people, K being the
 Kaplan-Meier probability of still being followed at the end of their own record.
 
-Ties: on any day completion comes before censoring. A person who completes on day d is weighted by
-``K(d-)``, the probability of being followed to d or beyond, and is not at risk of censoring on day d.
+On any day completion comes before censoring, see `ipseval.stats.censoring_weights`.
 """
 
 from __future__ import annotations
@@ -20,6 +19,13 @@ from scipy.special import ndtri
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
+from ipseval.stats.censoring_weights import (
+    censoring_curve,
+    censoring_influence,
+    longest_is_complete,
+    replicate_curves,
+    why_not_identified,
+)
 from ipseval.stats.means import NO_SPREAD, MeanDifference, t_difference, welch_satterthwaite
 
 Floats = NDArray[np.float64]
@@ -41,19 +47,6 @@ class CensoredMean(NamedTuple):
     largest_weight: float
     influence: Floats
     note: str = ""
-
-
-class _Censoring(NamedTuple):
-    """The Kaplan-Meier curve of censoring: at each distinct day, who was at risk and who was censored."""
-
-    day: Floats
-    at_risk: Floats
-    censored: Floats
-
-    def followed_to(self, day: Floats) -> Floats:
-        """Return K(day-), the probability of being followed to a day or beyond."""
-        survival = np.concatenate([[1.0], np.cumprod(1 - self.censored / self.at_risk)])
-        return survival[np.searchsorted(self.day, day, "left")]
 
 
 def weighted_mean_amount(
@@ -195,11 +188,6 @@ def partitioned_mean_replicates(
     array of float, shape (replicates,)
         NaN where a replicate's longest record is censored, so that its mean is not identified.
 
-    Notes
-    -----
-    People are put in order of their last day, those who complete before those who are censored on it.
-    Kaplan-Meier factors of tied people multiply to the factor of the tie, so one person a step is exact.
-
     Examples
     --------
     >>> import numpy as np
@@ -212,10 +200,7 @@ def partitioned_mean_replicates(
     followed, complete = _checked(is_complete, followed_days)
     order = np.lexsort((~complete, followed))
     drawn, ends_complete, last = counts[:, order].astype(np.float64), complete[order], followed[order]
-    remaining = np.cumsum(drawn[:, ::-1], axis=1)[:, ::-1]
-    leaving = np.where(ends_complete, 0.0, drawn)
-    stays = 1.0 - np.divide(leaving, remaining, out=np.zeros_like(drawn), where=remaining > 0)
-    followed_to = np.cumprod(stays, axis=1)  # unchanged at a complete person, who leaves by no censoring
+    followed_to = replicate_curves(drawn, ends_complete)
     total = np.zeros(len(counts))
     amounts = np.asarray(interval_amounts, dtype=np.float64)[order]
     ends = np.asarray(interval_ends, dtype=np.float64)
@@ -227,8 +212,7 @@ def partitioned_mean_replicates(
         total += np.divide(carried, to_end, out=np.zeros_like(carried), where=to_end > 0)
         mine, stayed = drawn[:, early], followed_to[:, early]
         total += np.divide(mine, stayed, out=np.zeros_like(mine), where=mine > 0) @ amount[early]
-    longest = np.where(drawn > 0, last, -np.inf).max(axis=1)
-    identified = np.where(ends_complete & (drawn > 0), last, -np.inf).max(axis=1) == longest
+    identified = longest_is_complete(drawn, ends_complete, last)
     return np.where(identified, total / drawn.sum(axis=1), np.nan)
 
 
@@ -295,10 +279,10 @@ def _estimate(
     level = checks.confidence(conf_level)
     n, n_complete = followed.size, int(complete.sum())
     nowhere = np.full(n, math.nan)
-    if note := _why_not_identified(complete, followed):
+    if note := why_not_identified(complete, followed):
         nan = math.nan
         return CensoredMean(nan, nan, nan, nan, n, n_complete, nan, nowhere, note)
-    censoring = _censoring(complete, followed)
+    censoring = censoring_curve(complete, followed)
     seen_to = np.minimum(followed[:, None], ends)
     in_full = complete[:, None] | (followed[:, None] >= ends)
     _refuse_missing(amounts, in_full)
@@ -306,7 +290,9 @@ def _estimate(
     weighted = weights * np.where(in_full, amounts, 0.0)
     estimate = float(weighted.sum()) / n
     influence = (
-        weighted.sum(axis=1) - estimate + _censoring_term(weighted, seen_to, censoring, complete, followed)
+        weighted.sum(axis=1)
+        - estimate
+        + censoring_influence(weighted, seen_to, censoring, complete, followed)
     )
     note = _why_undefined(np.where(in_full, amounts, math.nan), n_complete)
     std_error = math.nan if note else math.sqrt(float((influence**2).sum()) / (n * (n - 1)))
@@ -324,43 +310,6 @@ def _estimate(
     )
 
 
-def _censoring(complete: NDArray[np.bool_], followed: Floats) -> _Censoring:
-    """Return the censoring curve before the last complete day; later censoring weighs on nobody."""
-    last = followed[complete].max()
-    days, censored = np.unique(followed[~complete & (followed < last)], return_counts=True)
-    ordered = np.sort(followed)
-    leaving = np.sort(followed[complete])
-    # At risk on a day: everyone followed to it or beyond, but for those who complete on that very day.
-    reached = followed.size - np.searchsorted(ordered, days, "left")
-    completing = np.searchsorted(leaving, days, "right") - np.searchsorted(leaving, days, "left")
-    return _Censoring(days, (reached - completing).astype(np.float64), censored.astype(np.float64))
-
-
-def _censoring_term(
-    weighted: Floats, seen_to: Floats, censoring: _Censoring, complete: NDArray[np.bool_], followed: Floats
-) -> Floats:
-    """Return what each person's presence in the censoring curve adds to their influence.
-
-    A person censored on day u raises the weights of all who end later: by what those carry, divided by
-    the people left; everyone at risk on u takes a share of that away. The terms sum to 0 over people.
-    """
-    order = np.argsort(seen_to, axis=None)
-    carried = np.concatenate([[0.0], np.cumsum(weighted.ravel()[order])])
-    later = carried[-1] - carried[np.searchsorted(seen_to.ravel()[order], censoring.day, "right")]
-    raised = later / (censoring.at_risk - censoring.censored)
-    shared = np.concatenate([[0.0], np.cumsum(raised * censoring.censored / censoring.at_risk)])
-    # A complete person is at risk before their last day, a censored one on it too (see Ties above).
-    taken = np.where(
-        complete,
-        shared[np.searchsorted(censoring.day, followed, "left")],
-        shared[np.searchsorted(censoring.day, followed, "right")],
-    )
-    given = np.zeros(followed.size)
-    left = ~complete & np.isin(followed, censoring.day)
-    given[left] = raised[np.searchsorted(censoring.day, followed[left])]
-    return given - taken
-
-
 def _refuse_missing(amounts: Floats, in_full: NDArray[np.bool_]) -> None:
     missing = np.isnan(amounts) & in_full
     if missing.any():
@@ -368,20 +317,6 @@ def _refuse_missing(amounts: Floats, in_full: NDArray[np.bool_]) -> None:
             f"An amount is missing in {int(missing.sum())} of {int(in_full.sum())} intervals that were seen "
             f"in full. Fill in 0 where nothing accrued, or correct followed_days and is_complete."
         )
-
-
-def _why_not_identified(complete: NDArray[np.bool_], followed: Floats) -> str:
-    """Return why the mean to the horizon cannot be estimated, or nothing."""
-    if not complete.any():
-        return "Nobody is complete: choose an earlier horizon."
-    last = followed[complete].max()
-    beyond = int((followed > last).sum())
-    if beyond:
-        return (
-            f"{beyond} of {followed.size} people left after day {last:g}, the last with anyone complete: "
-            f"choose an earlier horizon."
-        )
-    return ""
 
 
 def _why_undefined(used: Floats, n_complete: int) -> str:
