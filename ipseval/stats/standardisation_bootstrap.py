@@ -26,15 +26,9 @@ from ipseval.stats.canonical_models import MODELS, Fit, canonical_fit, mean_and_
 from ipseval.stats.covariates import ArmDesign, arm_design, outcomes
 from ipseval.stats.marginal_contrasts import MEASURES, measured
 from ipseval.stats.strata import stratum_codes
+from ipseval.stats.weighted_refits import refitted_coefficients
 
 Floats = NDArray[np.float64]
-
-# From the estimates of the data themselves a replicate needs about five steps; a separated one never ends.
-_ITERATIONS = 25
-_TOLERANCE = 1e-9
-_LONGEST_STEP = 5.0
-# An information matrix scaled to a diagonal of 1 is singular below this eigenvalue.
-_SINGULAR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -168,54 +162,18 @@ def bootstrap_standardised_means(
 
 def _refitted_means(counts: Floats, y: Floats, design: ArmDesign, fit: Fit) -> Floats:
     """Return the standardised means of each row of case weights, from a refitted model."""
-    beta = _refits(counts, y, design.observed, fit)
+
+    def residual_and_weight(linear: Floats) -> tuple[Floats, Floats]:
+        mean, weight = mean_and_weight(linear, fit.model)
+        return y - mean, weight
+
+    # The linear predictor of a linear model has the unit of y, and its step is exact; others are logarithms.
+    is_linear = fit.model == "linear"
+    how = {"unit": float(np.abs(y).max()), "longest_step": np.inf} if is_linear else {}
+    beta = refitted_coefficients(counts, design.observed, fit.coefficients, residual_and_weight, **how)
     people = counts.sum(axis=1)
     means = []
     for rows in (design.active, design.reference):
         predicted, _ = mean_and_weight(beta @ rows.T, fit.model)
         means.append((counts * predicted).sum(axis=1) / people)
     return np.column_stack(means)
-
-
-def _refits(counts: Floats, y: Floats, X: Floats, fit: Fit) -> Floats:
-    """Return the coefficients of each row of case weights; NaN where there is no finite estimate."""
-    k = fit.coefficients.size
-    products = (X[:, :, None] * X[:, None, :]).reshape(-1, k * k)
-    beta = np.tile(fit.coefficients, (len(counts), 1))
-    found = np.zeros(len(counts), np.bool_)
-    # The linear predictor of a linear model has the unit of y; the others are logarithms.
-    settled = _TOLERANCE * (float(np.abs(y).max()) if fit.model == "linear" else 1.0)
-    at_work = np.arange(len(counts))
-    for _ in range(_ITERATIONS):
-        mean, weight = mean_and_weight(beta[at_work] @ X.T, fit.model)
-        information = ((counts[at_work] * weight) @ products).reshape(-1, k, k)
-        step = _newton_steps(information, (counts[at_work] * (y - mean)) @ X)
-        length = np.abs(step @ X.T).max(axis=1)
-        if fit.model != "linear":
-            step *= np.minimum(1.0, _LONGEST_STEP / np.maximum(length, 1e-300))[:, None]
-        beta[at_work] += step
-        found[at_work] = length < settled
-        at_work = at_work[np.isfinite(length) & ~found[at_work]]
-        if not at_work.size:
-            break
-    beta[~found] = np.nan
-    return beta
-
-
-def _newton_steps(information: Floats, score: Floats) -> Floats:
-    """Return the information's inverse times the score, row by row; NaN where it is singular.
-
-    A column that is 0 for everybody drawn has no information and no score: its coefficient stays.
-    """
-    scale = np.sqrt(np.diagonal(information, axis1=1, axis2=2))
-    empty = scale == 0
-    scale = np.where(empty, 1.0, scale)
-    scaled = information / (scale[:, :, None] * scale[:, None, :])
-    places = np.arange(score.shape[1])
-    scaled[:, places, places] = 1.0
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(scaled).all(axis=(1, 2))
-    usable[usable] = np.linalg.eigvalsh(scaled[usable])[:, 0] > _SINGULAR
-    steps = np.full_like(score, np.nan)
-    steps[usable] = np.linalg.solve(scaled[usable], (score / scale)[usable][:, :, None])[:, :, 0]
-    return steps / scale
