@@ -17,6 +17,8 @@ from ipseval import checks
 Floats = NDArray[np.float64]
 
 MEASURES = ("difference", "ratio", "odds_ratio")
+#: Models of means above 0, whose limits are symmetric on the log scale.
+_POSITIVE = ("poisson", "two_part", "negative_binomial", "hurdle")
 
 
 class Contrast(NamedTuple):
@@ -105,15 +107,15 @@ class Standardised:
     def mean(self, arm: bool, *, conf_level: float = 0.95) -> MeanInArm:
         """Return the mean if everyone had been in the active arm (True) or the reference arm (False).
 
-        Limits are symmetric on the logit scale for a yes/no outcome, on the log scale for a Poisson model,
-        and around the mean for a linear one; NaN where the mean lies outside its scale.
+        Limits are symmetric on the logit scale for a yes/no outcome, on the log scale for a model of amounts
+        above 0, and around the mean for a linear one; NaN where the mean lies outside its scale.
         """
         place = 0 if arm else 1
         m, std_error = float(self.means[place]), float(np.sqrt(self.covariance[place, place]))
         half = _quantile(conf_level, self.df) * std_error
         if self.model == "linear":
             low, high = m - half, m + half
-        elif self.model == "poisson":
+        elif self.model in _POSITIVE:
             low, high = (m * np.exp(side * half / m) if m > 0 else np.nan for side in (-1, 1))
         else:
             inside = 0 < m < 1
