@@ -1,7 +1,8 @@
 """The command line: parse, call, exit code. Everything it does is a function that a notebook can call.
 
-Exit codes: 0 done; 1 the data, plan or arguments need mending, with the reason on standard error;
-2 a command that cannot be read; 130 stopped by hand.
+Exit codes: 0 done, also where a quantity has no value in these data (a ratio over nobody); 1 the data,
+plan or arguments need mending, with the reason on standard error; 2 a command that cannot be read;
+130 stopped by hand.
 """
 
 from __future__ import annotations
@@ -133,6 +134,8 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.plan, arguments.folder, arguments.out, lang=arguments.lang, progress=sys.stderr.isatty()
     )
     print(delivery)
+    if without := len(delivery.results.not_defined):
+        print(f"Without a value in these data: {without} (why: status not_defined in internal/results.csv)")
     return 1 if delivery.n_failed else 0
 
 

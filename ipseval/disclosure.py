@@ -376,7 +376,7 @@ class _Sheet:
     def _replace_notes(self, frame: pd.DataFrame) -> None:
         """Put a general remark in the place of every note that holds a number."""
         telling = frame["note"].str.contains(r"\d", regex=True).to_numpy(dtype=bool) & ~self.is_published
-        failed = (frame["status"] == "failed").to_numpy(dtype=bool)
+        failed = frame["status"].isin(["failed", "not_defined"]).to_numpy(dtype=bool)
         frame.loc[telling & failed, "note"] = words.text("note.inside")
         frame.loc[telling & ~failed, "note"] = words.text("note.remark_inside")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,3 +182,21 @@ def test_stopped_by_hand_a_run_leaves_nothing(tmp_path: Path) -> None:
     assert said.startswith("ipseval: stopped")
     assert "Traceback" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["plan.toml"]
+
+
+def test_a_ratio_over_nobody_is_an_answer_and_not_a_failed_run(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "scion"
+    shutil.copytree(SCION, folder)
+    header, *jobs = (SCION / "jobs.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    usual = {
+        line.partition(",")[0]
+        for line in (SCION / "participants.csv").read_text(encoding="utf-8").splitlines()
+        if ",usual," in line
+    }
+    kept = [line for line in jobs if line.partition(",")[0] not in usual]
+    assert 0 < len(kept) < len(jobs)
+    (folder / "jobs.csv").write_text("".join([header, *kept]), encoding="utf-8")
+    without_curves, *_ = PLAN.partition("[analysis.time_to_work]")
+    plan = write_plan(tmp_path, without_curves)
+    assert main(["run", str(plan), str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert re.search(r"Without a value in these data: [1-9]\d* ", capsys.readouterr().out)

@@ -16,7 +16,7 @@ from ipseval import checks, words
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.estimate.design_matrix import adjustment
-from ipseval.estimate.sheet import Sheet, contrast_label, remarks
+from ipseval.estimate.sheet import EVERYBODY_HAD_IT, NOBODY, NOBODY_HAD_IT, Sheet, contrast_label, remarks
 from ipseval.results import Declaration, Results
 from ipseval.stats.population_average import PopulationAveraged, population_averaged
 from ipseval.stats.random_intercept_logistic import (
@@ -155,6 +155,10 @@ def mixed(
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     outcome = endpoint.evaluate(trial)
     panel = _panel(trial, outcome, endpoint.months, names)
+    if reason := _without_a_model(panel.y):
+        for quantity in DECLARATION.quantities:
+            sheet.add(quantity, method=method, note=reason)
+        return sheet.results()
     with sheet.attempt(*DECLARATION.quantities, method=method):
         fit = _fit(panel, points)
         row = {"method": method, **remarks(panel.named(fit.note).rstrip("."), _seen_only(outcome))}
@@ -163,10 +167,15 @@ def mixed(
     return sheet.results()
 
 
+def _without_a_model(answers: NDArray[np.float64]) -> str:
+    """Return why there are no odds to model: nothing known, or nobody or everybody with the outcome."""
+    if not len(answers):
+        return NOBODY
+    return "" if np.ptp(answers) else EVERYBODY_HAD_IT if answers[0] else NOBODY_HAD_IT
+
+
 def _fit(panel: _Panel, points: int) -> RandomInterceptLogistic:
     """Return the fitted model, or refuse with the reason in terms of months and covariates."""
-    if not len(panel.y):
-        raise AnalysisError("No assessment is known at these months. Check where the endpoint is read from.")
     try:
         fit = random_intercept_logistic(panel.y, panel.X, panel.person, points=points)
     except AnalysisError as refusal:

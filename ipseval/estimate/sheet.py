@@ -20,8 +20,27 @@ from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
 from ipseval.trial import Trial
 
+#: What is said of how people were counted, whatever came of it: none of it is why a number is missing.
+_OF_COUNTING = frozenset(
+    words.text(f"note.{name}")
+    for name in (
+        "observed",
+        "completers",
+        "early_leavers_dropped",
+        "accrued",
+        "not_recorded",
+        "workers_only",
+        "seen_only",
+        "strata_left_out",
+        "death_ends_it",
+        "death_censors",
+    )
+)
 _NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
 NO_INTERVAL = words.text("note.no_interval")
+NOBODY = words.text("note.nobody")
+NOBODY_HAD_IT = words.text("note.nobody_had_it")
+EVERYBODY_HAD_IT = words.text("note.everybody_had_it")
 NOT_DEFINED = words.text("note.not_defined")
 NO_WIDTH = words.text("note.no_width")
 
@@ -30,6 +49,14 @@ def remarks(*parts: str) -> dict[str, str]:
     """Return what must be said of a number as the ``note`` column; nothing if there is nothing to say."""
     said = list(dict.fromkeys(part for part in parts if part))
     return {"note": "; ".join(said)} if said else {}
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    """Return why a row has no number: what its note says of that, else what its numbers of people do."""
+    parts = [part for part in (row.get("note") or "").split("; ") if part and part not in _OF_COUNTING]
+    n, n_event = row.get("n"), row.get("n_event")
+    counted = {(0, 0): NOBODY, (n, 0): NOBODY_HAD_IT, (n, n): EVERYBODY_HAD_IT}
+    return "; ".join(parts) or counted.get((n, n_event), NOT_DEFINED)
 
 
 def contrast_label(active: str, reference: str) -> str:
@@ -88,9 +115,9 @@ class Sheet:
     def add(self, quantity: str, **columns: Any) -> None:
         """Write one row; what the analysis fixes is filled in.
 
-        A note makes the row "warned" unless a status is given. A number that is nan becomes a
-        failed row, so that none is missing without a reason; tests carry a p value instead of an
-        estimate. An interval that is not there, or has no width, is remarked upon.
+        A note makes the row "warned" unless a status is given. A number that is nan has no value in
+        these data, and its row says why; tests carry a p value instead of an estimate. An interval
+        that is not there, or has no width, is remarked upon.
         """
         row: dict[str, Any] = {
             "analysis": self.name,
@@ -100,13 +127,12 @@ class Sheet:
             **{name: _plain(value) for name, value in columns.items()},
         }
         if all(_missing(row.get(name)) for name in ("estimate", "p_value")):
-            row["status"] = "failed"
-        if row.get("status") == "failed":
-            row["note"] = row.get("note") or NOT_DEFINED
-            row |= dict.fromkeys(_NUMBERS)
+            row.setdefault("status", "not_defined")
+        if row.get("status") in ("failed", "not_defined"):
+            row |= dict.fromkeys(_NUMBERS) | {"note": _reason(row)}
         if row.get("std_error") == 0:
             row["std_error"] = None  # where nothing varied the data hold no standard error, not a small one
-        if "conf_low" in row and row.get("status") != "failed":
+        if "conf_low" in row and row.get("status") not in ("failed", "not_defined"):
             row.setdefault("conf_level", self.conf_level)
             row["note"] = row.get("note") or _on_interval(row["conf_low"], row["conf_high"])
         row.setdefault("status", "warned" if row.get("note") else "ok")

@@ -36,10 +36,9 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
         "who": _who(row, results.provenance.get("trial", {}), lang),
         "when": when(row, lang),
     }
-    if row["status"] == "failed":
-        return words.text(
-            "sentence.failed", lang, **parts, note=words.translated(row["note"].rstrip("."), lang)
-        )
+    if row["status"] in ("failed", "not_defined"):
+        note = words.translated(row["note"].rstrip("."), lang)
+        return words.text(f"sentence.{row['status']}", lang, **parts, note=note)
     if row["status"] == "suppressed":
         minimum = results.provenance.get("disclosure", {}).get("minimum", "")
         return words.text("sentence.suppressed", lang, **parts, minimum=minimum)

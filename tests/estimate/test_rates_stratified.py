@@ -74,7 +74,7 @@ def test_one_stratum_gives_back_the_unstratified_answer() -> None:
         limits = [[row.estimate, row.conf_low, row.conf_high] for row in rows]
         assert limits[0] == pytest.approx(limits[1], abs=1e-9)
     same = found.one(quantity="homogeneity_test")
-    assert (same.status, same.note) == ("failed", words.text("note.too_few_strata"))
+    assert (same.status, same.note) == ("not_defined", words.text("note.too_few_strata"))
 
 
 def test_main_rows_are_the_unadjusted_ones(found: Results) -> None:
@@ -119,7 +119,7 @@ def test_hard_strata_have_an_answer_or_a_reason(name: str, trial: object) -> Non
     assert len(mine) == 14, name
     bare = mine["estimate"].isna() & mine["p_value"].isna()
     assert (mine.loc[bare, "note"] != "").all()
-    assert ((mine["status"] == "failed") == bare).all()
+    assert ((mine["status"] == "not_defined") == bare).all()
 
 
 def test_strata_that_are_incomplete_or_unknown_are_refused() -> None:

@@ -60,8 +60,8 @@ def tables_of_counts() -> list[str]:
 
 def expected(row: pd.Series, lang: str, has_p: bool) -> tuple[str, ...]:
     """Return estimate, interval and p value of a row, by the formats that rows say themselves in."""
-    if row["status"] == "failed":
-        return (words.text("status.failed", lang), "", "")[: 3 if has_p else 2]
+    if row["status"] == "not_defined":
+        return (words.text("status.not_defined", lang), "", "")[: 3 if has_p else 2]
     p = "" if pd.isna(row["p_value"]) else words.p_value(row["p_value"], lang)
     interval = ""
     if not (pd.isna(row["conf_low"]) and pd.isna(row["conf_high"])):
@@ -101,9 +101,9 @@ def test_a_suppressed_line_says_so_and_holds_no_number() -> None:
     assert any("fewer than 5 people" in text for _, text in table.notes)
 
 
-def test_an_estimate_that_could_not_be_computed_says_why() -> None:
+def test_an_estimate_without_a_value_says_why() -> None:
     table = tables.estimates_table(scion(), "survival", "", lang="nl")
-    line = next(line for line in table.lines if line.cells and line.cells[0] == "niet berekend")
+    line = next(line for line in table.lines if line.cells and line.cells[0] == "geen waarde")
     notes = dict(table.notes)
     assert [notes[mark] for mark in line.marks] == [
         "Niet bereikt: minder dan de helft had de gebeurtenis binnen de horizon"

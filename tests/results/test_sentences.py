@@ -90,6 +90,10 @@ def test_what_failed_or_is_hidden_says_why(everything: Results) -> None:
         [{"analysis": "a", "quantity": "mean", "status": "failed", "note": "no data."}]
     )
     assert failed.explain() == "Mean could not be computed: no data."
+    none = {"analysis": "a", "quantity": "risk_ratio", "status": "not_defined"}
+    ratio = Results.from_rows([{**none, "note": words.text("note.nobody_had_it")}])
+    assert ratio.explain() == "Risk ratio has no value: nobody had the outcome."
+    assert ratio.explain("de") == "Risikoverhältnis hat keinen Wert: niemand hatte das Ereignis."
     public = protect(everything)
     hidden = public.frame.loc[public.frame["status"] == "suppressed"].iloc[0]
     assert "fewer than 5 people could be recognised" in sentence(hidden, public)

@@ -53,7 +53,7 @@ def test_what_a_row_leaves_out_is_missing_in_the_dtype_of_its_column() -> None:
         ([{**ROW, "quantity": "rate"}], r"quantity holds \['rate'\]"),
         ([{**ROW, "status": "fine"}], r"status holds \['fine'\]"),
         ([{**ROW, "conf_low": 0.2, "conf_high": 0.1}], "1 rows have conf_low above conf_high"),
-        ([{**ROW, "status": "failed"}], "1 rows failed or warned without a reason"),
+        ([{**ROW, "status": "failed"}], "1 rows failed, warned or are not defined without a reason"),
         ([{**ROW, "contrast": "IPS - usual"}], "1 rows name an arm and a contrast"),
         ([{**ROW, "n_event": 11}], "1 rows count more people with the outcome than people"),
     ],
@@ -130,8 +130,9 @@ def test_select_one_and_main(found: Results) -> None:
 def test_a_median_not_reached_is_no_failure() -> None:
     curves = survival(example("scion"), endpoints.time_to_first_job(30))
     median = curves.one(quantity="median_time", arm="usual")
-    assert (median.status, math.isnan(median.estimate)) == ("failed", True)
+    assert (median.status, math.isnan(median.estimate)) == ("not_defined", True)
     assert curves.failures.empty
+    assert "median_time" in set(curves.not_defined["quantity"])
 
 
 @pytest.mark.parametrize("formats", [("csv",), ("csv", "parquet", "long")])

@@ -129,8 +129,8 @@ class Writer:
     # ---- cells
 
     def estimate(self, row: pd.Series) -> str:
-        """Return the estimate, "small cell", or that it could not be computed."""
-        if row["status"] in ("suppressed", "failed"):
+        """Return the estimate, or why there is none: a small cell, no value, not computed."""
+        if self.is_hidden(row):
             return words.text(f"status.{row['status']}", self.lang)
         if QUANTITIES[row["quantity"]].scale != "test":
             return value(row, self.lang)
@@ -208,7 +208,7 @@ class Writer:
 
     def is_hidden(self, row: pd.Series) -> bool:
         """Whether a row carries no number that may be shown."""
-        return bool(row["status"] in ("suppressed", "failed"))
+        return bool(row["status"] in ("suppressed", "failed", "not_defined"))
 
     def notes(self, row: pd.Series) -> list[str]:
         """Return what must be said beside the row, part by part."""
