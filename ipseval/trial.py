@@ -51,8 +51,8 @@ class Design:
     follow_up_months : int
         Planned follow-up.
     tolerance_days : int
-        Someone whose follow-up was completed may fall short of a planned day by this much and
-        still counts as followed to it, so that no completer is lost to the calendar.
+        Someone whose follow-up was completed may fall short of day h(k) - 1 by this much and still
+        counts as followed to month k, so that no completer is lost to the calendar.
     month : {"anniversary", "30_days", "30.4375_days", "calendar"}
         How months of follow-up are counted, see ``ipseval.months``.
     competitive : tuple of str
@@ -216,6 +216,14 @@ class Trial:
         followed = self.followed_days
         within_tolerance = self.completed & (followed + self.design.tolerance_days >= np.asarray(day) - 1)
         return (followed >= np.asarray(day) - 1) | within_tolerance
+
+    def completed_to(self, month: float) -> NDArray[np.bool_]:
+        """Whether each person completed follow-up within the design's tolerance of ``month`` months.
+
+        One rule for every outcome, whichever day it is read on: F is at most ``tolerance_days`` short
+        of h(k) - 1, so that who counts as followed to 30 months is the same in all of a report.
+        """
+        return self.completed & self.is_followed_to(self.design.horizon_day(month))
 
     def explain(self, person: str, endpoint: Explains) -> str:
         """Say how ``person``'s value of ``endpoint`` came about, from records to value.

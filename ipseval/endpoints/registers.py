@@ -4,8 +4,8 @@ Month k is the calendar month that lies k months after the month of randomisatio
 design's rule for months of follow-up; month 0, in which the person was randomised, is not counted.
 A month is known if two things hold.
 
-* It lies inside follow-up: its last day is at most F, or the person completed follow-up and is
-  followed to A(k) within the design's tolerance, or died in it. After death it is known to be zero.
+* It lies inside follow-up: its last day is at most F, or the person completed follow-up within
+  the design's tolerance of k months, or died in it. After death it is known to be zero.
 * Every register that ever records the column covers it, up to its last day or F. Inside coverage no
   record is zero and a blank cell is unknown; outside coverage a record is not used. Without a table
   ``coverage`` only months with a record are known.
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ipseval.endpoints.base import DIED, amount_frame, stacked, why_unknown
 from ipseval.endpoints.study_days import dates_of, randomised_on
 from ipseval.errors import DataError
-from ipseval.months import Days, month_edges
+from ipseval.months import Days
 from ipseval.spells.intervals import Floats
 from ipseval.trial import Trial
 
@@ -203,9 +203,7 @@ def _status(
     trial: Trial, first_day: Days, last_day: Days, covered: NDArray[np.bool_], blank: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
     followed, died = trial.followed_days[:, None], trial.died[:, None]
-    rule = "anniversary" if trial.design.month == "calendar" else trial.design.month
-    anniversaries = month_edges(last_day.shape[1], rule, randomised_on=randomised_on(trial))[:, 1:]
-    completed = trial.completed[:, None] & trial.is_followed_to(anniversaries.T).T
+    completed = np.column_stack([trial.completed_to(month) for month in range(1, last_day.shape[1] + 1)])
     inside = (last_day <= followed) | completed | (died & (first_day <= followed))
     dead = died & (first_day > followed)
     which = [dead, ~inside, ~covered, blank]

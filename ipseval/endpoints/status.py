@@ -79,7 +79,7 @@ class EmployedAt(Endpoint):
 def _on_day(trial: Trial, jobs: Spells, month: float) -> pd.DataFrame:
     day, followed = anniversary_day(trial, month), trial.followed_days
     has_died = has_died_before(trial, month)
-    seen = trial.is_followed_to(day + 1)
+    seen = (followed >= day) | trial.completed_to(month)
     known = seen | has_died
     works = seen & spells.covers(jobs, np.minimum(day, followed))
     return outcome_frame(
@@ -181,7 +181,8 @@ def employed_at(month: float | Iterable[float] = 18, source: str = "jobs") -> Em
     Notes
     -----
     A job under way at randomisation counts. From jobs, someone who completed follow-up within the
-    design's tolerance before A(k) has the status of the last day followed, and is marked ``at_end``.
+    design's tolerance of month k, as ``Trial.completed_to`` says for every endpoint, but before A(k),
+    has the status of the last day followed, and is marked ``at_end``.
     People who died before are known not to be in work, with the reason "died". A visit that did not
     take place, or at which the question was not answered, leaves the status unknown.
 

@@ -44,7 +44,7 @@ def observed_to(trial: Trial) -> Days:
     """
     followed = trial.followed_days
     planned = anniversary_day(trial, trial.design.follow_up_months)
-    reached = trial.completed & trial.is_followed_to(planned)
+    reached = trial.completed_to(trial.design.follow_up_months)
     return np.where(reached, np.maximum(followed, planned - 1), followed)
 
 

@@ -49,6 +49,6 @@ def has_died_before(trial: Trial, month: float) -> NDArray[np.bool_]:
 
 def why_not_assessed(trial: Trial, month: float, known: NDArray[np.bool_]) -> NDArray[Any]:
     """Return why follow-up ended if it did before A(k), else "not assessed"; "" where known."""
-    gone = ~trial.is_followed_to(anniversary_day(trial, month) + 1)
+    gone = (trial.followed_days < anniversary_day(trial, month)) & ~trial.completed_to(month)
     missed = np.where(gone, why_unknown(trial, known, NOT_ASSESSED), NOT_ASSESSED)
     return np.where(known, "", missed)

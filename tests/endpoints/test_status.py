@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ipseval.endpoints import employed_at, employed_monthly, score
+from ipseval.endpoints import days_worked, employed_at, employed_monthly, score, time_to_first_job
 from ipseval.errors import AnalysisError, DataError
 from tests.endpoints.outcomes import by_month, column, values
 from tests.make_trial import job, make_trial, person, visit
@@ -224,3 +224,16 @@ def test_refusals():
     strangers = make_trial([person("A")], visits=[visit("Z", 6, employed=True)])
     with pytest.raises(DataError, match="1 of 1 visits of month 6 are of people who were not randomised"):
         employed_at(6, source="visits").evaluate(strangers)
+
+
+def test_tolerance_is_one_rule_whichever_day_an_outcome_is_read_on():
+    # From 1 March 2019, A(30) is day 915 and h(30) is 913: the last day needed is 912.
+    people = [person(f"{short} short", 912 - short, randomised_on="2019-03-01") for short in (0, 14, 15)]
+    trial = make_trial(people, [job(row["participant_id"], 10, None) for row in people])
+    expected = {"0 short": True, "14 short": True, "15 short": False}
+    assert dict(zip(expected, trial.completed_to(30), strict=True)) == expected
+    for endpoint in (employed_at(30), days_worked(30), time_to_first_job(30)):
+        known = column(endpoint, trial, "is_complete" if endpoint.kind == "amount" else "known")
+        assert known == (expected if endpoint.kind != "time" else dict.fromkeys(expected, True))
+    last = employed_monthly(30).evaluate(trial)
+    assert last.loc[last["month"] == 30, "known"].tolist() == list(expected.values())
