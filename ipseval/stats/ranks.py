@@ -1,4 +1,4 @@
-"""Rank methods for two arms: Mann-Whitney, van Elteren, and the probability of superiority.
+"""Rank methods for two arms: Mann-Whitney and the probability of superiority.
 
 Amounts with many zeros and a long tail are compared by order instead of size. Arm 1 is the active
 arm, arm 0 the reference: U counts the pairs that arm 1 wins, a tie being half a win.
@@ -16,7 +16,6 @@ from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.stats.means import TOO_FEW, amounts, welch_satterthwaite
-from ipseval.stats.strata import stratum_codes_of_arms
 
 ALL_TIED = "Every amount is the same: their order holds no information."
 _EXACT_LIMIT = 200
@@ -31,19 +30,6 @@ class MannWhitney(NamedTuple):
     p_value: float
     n_1: int
     n_0: int
-    note: str = ""
-
-
-class StratifiedRankTest(NamedTuple):
-    """A sum of weighted rank sums over strata; ``n_used`` people are in strata that hold both arms."""
-
-    statistic: float
-    expectation: float
-    variance: float
-    z: float
-    p_value: float
-    n_used: int
-    n_strata: int
     note: str = ""
 
 
@@ -104,9 +90,9 @@ def mann_whitney(y1: ArrayLike, y0: ArrayLike, *, method: str = "continuity") ->
     checks.one_of(method, ("continuity", "normal", "exact"), "method")
     y1, y0 = amounts(y1, "y1"), amounts(y0, "y0")
     n1, n0 = y1.size, y0.size
-    ranks = _mid_ranks(np.concatenate([y1, y0]))
+    ranks = mid_ranks(np.concatenate([y1, y0]))
     u = float(ranks[:n1].sum()) - n1 * (n1 + 1) / 2
-    variance = _rank_sum_variance(ranks, n1)
+    variance = rank_sum_variance(ranks, n1)
     if variance == 0:
         return MannWhitney(u, variance, math.nan, math.nan, n1, n0, ALL_TIED)
     deviation = u - n1 * n0 / 2
@@ -117,76 +103,6 @@ def mann_whitney(y1: ArrayLike, y0: ArrayLike, *, method: str = "continuity") ->
         towards_zero = 0.5 if method == "continuity" and deviation else 0.0
         p_value = 2 * float(ndtr(-(abs(deviation) - towards_zero) / math.sqrt(variance)))
     return MannWhitney(u, variance, z, p_value, n1, n0)
-
-
-def van_elteren(
-    y1: ArrayLike, y0: ArrayLike, *, strata: tuple[ArrayLike, ArrayLike], weights: str = "van_elteren"
-) -> StratifiedRankTest:
-    """Return van Elteren's stratified Wilcoxon test: ranks within strata, weights 1 / (n_h + 1).
-
-    Parameters
-    ----------
-    y1, y0 : array_like, one amount per person
-        Active arm and reference arm. Missing amounts are refused.
-    strata : pair of array_like
-        The stratum (site, say) of each person in ``y1`` and in ``y0``.
-    weights : {"van_elteren", "unweighted"}
-        ``1 / (n_h + 1)`` is locally most powerful if the arms differ alike in all strata; "unweighted"
-        adds up the rank sums, so that large strata count for more.
-
-    Returns
-    -------
-    StratifiedRankTest
-        A stratum with one arm only has nothing to compare: it adds nothing, and ``note`` counts it.
-
-    Raises
-    ------
-    AnalysisError
-        If an arm is empty, an amount is missing, or strata and amounts differ in length.
-
-    Notes
-    -----
-    Mid-ranks within strata and the conditional (tie-corrected) variance, normal approximation, no continuity
-    correction; agrees with R's coin.
-
-    References
-    ----------
-    van Elteren (1960), Bulletin of the International Statistical Institute 37:351-361.
-
-    Examples
-    --------
-    >>> from ipseval.stats.ranks import van_elteren
-    >>> test = van_elteren([2, 4, 9], [1, 3, 5], strata=(["A", "A", "B"], ["A", "A", "B"]))
-    >>> round(test.statistic, 4), round(test.expectation, 4)
-    (1.8667, 1.5)
-    """
-    checks.one_of(weights, ("van_elteren", "unweighted"), "weights")
-    y1, y0 = amounts(y1, "y1"), amounts(y0, "y0")
-    codes = stratum_codes_of_arms(strata, y1.size, y0.size)
-    y = np.concatenate([y1, y0])
-    is_active = np.arange(y.size) < y1.size
-    statistic = expectation = variance = 0.0
-    n_used = n_idle = 0
-    for stratum in range(n_strata := int(codes.max()) + 1):
-        inside = codes == stratum
-        n, n1 = int(inside.sum()), int((inside & is_active).sum())
-        if n1 in (0, n):
-            n_idle += 1
-            continue
-        ranks = _mid_ranks(y[inside])
-        weight = 1 / (n + 1) if weights == "van_elteren" else 1.0
-        statistic += weight * float(ranks[is_active[inside]].sum())
-        expectation += weight * n1 * (n + 1) / 2
-        variance += weight**2 * _rank_sum_variance(ranks, n1)
-        n_used += n
-    note = ""
-    if n_idle:
-        note = f"{n_idle} of {n_strata} strata hold one arm only: {y.size - n_used} people are not compared."
-    if variance == 0:
-        note = f"No stratum holds two arms whose amounts differ. {note}".rstrip()
-    z = (statistic - expectation) / math.sqrt(variance) if variance else math.nan
-    p_value = 2 * float(ndtr(-abs(z)))
-    return StratifiedRankTest(statistic, expectation, variance, z, p_value, n_used, n_strata, note)
 
 
 def probability_of_superiority(
@@ -247,7 +163,7 @@ def probability_of_superiority(
     if method == "newcombe":
         test = _newcombe_5(estimate, n1, n0, level)
         return ProbabilityOfSuperiority(estimate, *test, share_tied, n1, n0)
-    placements_0 = np.add(*_beaten(y0, y1)) / (2 * n1)
+    placements_0 = placements(y0, y1)
     if note := _why_no_spread(placements_1, placements_0):
         nan = math.nan
         return ProbabilityOfSuperiority(estimate, nan, nan, nan, nan, nan, nan, share_tied, n1, n0, note)
@@ -268,15 +184,21 @@ def probability_of_superiority(
     )
 
 
-def _mid_ranks(y: NDArray[np.float64]) -> NDArray[np.float64]:
+def mid_ranks(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks from 1, ties sharing the mean of theirs."""
     _, group, ties = np.unique(y, return_inverse=True, return_counts=True)
     return (np.cumsum(ties) - (ties - 1) / 2)[group]
 
 
-def _rank_sum_variance(ranks: NDArray[np.float64], n1: int) -> float:
+def rank_sum_variance(ranks: NDArray[np.float64], n1: int) -> float:
     """Return the permutation variance of a sum of n1 of the ranks; mid-ranks bring the tie correction."""
     n = ranks.size
     return n1 * (n - n1) / (n * (n - 1)) * float(((ranks - (n + 1) / 2) ** 2).sum())
+
+
+def placements(y: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, per person, the share of the other arm that they exceed, ties one half."""
+    return np.add(*_beaten(y, other)) / (2 * other.size)
 
 
 def _beaten(y: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

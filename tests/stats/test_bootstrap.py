@@ -12,6 +12,7 @@ from pytest import approx
 from ipseval.errors import AnalysisError
 from ipseval.stats.bootstrap import (
     acceleration,
+    acceleration_of,
     bca_interval,
     bootstrap_draws,
     bootstrap_mean_difference,
@@ -22,6 +23,7 @@ from ipseval.stats.bootstrap import (
     percentile_interval,
 )
 from ipseval.stats.means import mean_difference
+from tests import reference_cases
 
 RNG = np.random.default_rng(11)
 HOURS_1 = np.round(RNG.exponential(90, 50) * (RNG.random(50) < 0.6), 1)
@@ -231,3 +233,14 @@ def test_percentile_interval_is_close_to_welch_for_many_people():
     assert [got.conf_low, got.conf_high] == approx(
         [welch.conf_low, welch.conf_high], abs=0.15 * welch.std_error
     )
+
+
+def test_bca_of_given_draws_is_that_of_r_boot():
+    case = reference_cases.expected("g3_amount_models")["bca"]
+    draws = np.array(case["draws"])
+    assert acceleration_of(np.array(case["influence"])) == approx(case["acceleration"], rel=1e-10)
+    got = bca_interval(draws, case["estimate"], case["acceleration"])
+    for limit, wanted in zip((got.conf_low, got.conf_high), case["ci"], strict=True):
+        # boot interpolates between neighbouring draws on the normal scale, and counts R + 1 gaps.
+        place = np.searchsorted(np.sort(draws), wanted)
+        assert np.sort(draws)[place - 2] <= limit <= np.sort(draws)[place + 1]

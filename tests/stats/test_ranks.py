@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from ipseval.errors import AnalysisError
-from ipseval.stats.ranks import mann_whitney, probability_of_superiority, van_elteren
+from ipseval.stats.ranks import mann_whitney, probability_of_superiority
+from ipseval.stats.stratified_ranks import van_elteren
 from tests import reference_cases
 
 CASE = "g1_nonnormal_alpha"
