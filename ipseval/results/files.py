@@ -64,11 +64,13 @@ def read(kind: type[Kind], folder: str | Path) -> Kind:
         raise DataError(f"{source} holds internal results. Point at the public folder beside it.")
     frame = pd.read_csv(
         source / "results.csv",
-        dtype={**dict.fromkeys(TEXTS, "string"), **dict.fromkeys(COUNTS, "Int64")},
+        dtype={**dict.fromkeys((*TEXTS, *NUMBERS), "string"), **dict.fromkeys(COUNTS, "Int64")},
         keep_default_na=False,
-        na_values={name: [""] for name in (*NUMBERS, *COUNTS)},
-        float_precision="round_trip",
+        na_values={name: [""] for name in COUNTS},
     )
+    # Python reads a number to the nearest double; the fast reader of pandas may miss the last bit.
+    numbers = {name: [float(text or "nan") for text in frame[name]] for name in NUMBERS}
+    frame = frame.assign(**numbers)
     sidecar: dict[str, np.ndarray] = {}
     if (source / "sidecar.npz").is_file():
         with np.load(source / "sidecar.npz") as stored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,3 +226,12 @@ def test_it_prints_what_it_holds_and_escapes_html(found: Results) -> None:
 def test_a_declaration_of_a_quantity_that_does_not_exist_is_our_fault() -> None:
     with pytest.raises(ValueError, match="declares quantities that do not exist"):
         Declaration("x", (), ("rate",), "x")
+
+
+def test_numbers_are_read_to_the_last_bit_without_a_setting_that_pandas_drops(tmp_path: Path) -> None:
+    hard = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 123456789.123456789]
+    made = Results.from_rows([{**ROW, "time": float(at), "estimate": value} for at, value in enumerate(hard)])
+    made.write(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Results.read(tmp_path).frame["estimate"].tolist() == hard
