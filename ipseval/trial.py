@@ -265,6 +265,11 @@ class Trial:
         items = "".join(f"<li>{escape(line.strip())}</li>" for line in rest)
         return f"<p><strong>{escape(head)}</strong></p><ul>{items}</ul>"
 
+    def _called(self) -> str:
+        """The title, without saying there already that people are simulated: the line does."""
+        title = self.title or self.name
+        return title.removesuffix("(simulated)").rstrip() if self.simulated else title
+
     def _summary(self) -> list[str]:
         """Arms, sites, follow-up, what is missing and what was noticed, a line each."""
         people, design = self.participants, self.design
@@ -273,7 +278,7 @@ class Trial:
             f"{design.arm_labels.get(arm, arm)} {counts[arm]}" for arm in (*design.active, design.reference)
         )
         lines = [
-            f"{self.title or self.name}: {len(self)} people randomised"
+            f"{self._called()}: {len(self)} people randomised"
             + (" (simulated, not real people)" if self.simulated else ""),
             f"  arms: {arms} (reference: {design.arm_labels.get(design.reference, design.reference)})",
         ]

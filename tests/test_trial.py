@@ -108,3 +108,9 @@ def test_a_trial_is_frozen(trial: Trial) -> None:
         trial.name = "other"  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
         trial.design.month = "30_days"  # type: ignore[misc]
+
+
+def test_that_people_are_simulated_is_said_once(trial: Trial) -> None:
+    for title in ("A made trial (simulated)", "A made trial"):
+        first = repr(dataclasses.replace(trial, title=title)).splitlines()[0]
+        assert first == "A made trial: 6 people randomised (simulated, not real people)"
