@@ -76,7 +76,9 @@ def read_raw(source: TableSource) -> RawTable:
     except DataError:
         raise
     except Exception as error:  # whatever a format library raises on a damaged file
-        message = f"The file {path.name!r} cannot be read as {path.suffix} ({type(error).__name__}: {error})."
+        # Some libraries name the file with its whole path, which is nobody else's business.
+        said = str(error).replace(str(path), path.name).replace(str(path.resolve()), path.name)
+        message = f"The file {path.name!r} cannot be read as {path.suffix} ({type(error).__name__}: {said})."
         refuse(source.name, "unreadable_file", message, "Open it in its own program and export it again.")
 
 

@@ -46,3 +46,15 @@ def test_nobody_is_said_to_be_out_of_work_because_of_a_cell_that_cannot_be_read(
     _, problems = inspect(trial_folder(tmp_path, **tables))
     assert [problem.rule for problem in problems if problem.severity == "error"]
     assert not [problem for problem in problems if problem.rule == "nobody_employed"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "xlsx", "dta"])
+def test_what_a_library_says_of_a_damaged_file_holds_no_path_of_this_machine(
+    tmp_path: Path, kind: str
+) -> None:
+    pytest.importorskip({"parquet": "pyarrow", "xlsx": "openpyxl", "dta": "pyreadstat"}[kind])
+    folder = trial_folder(tmp_path, mapping=replaced(MAPPING, "jobs.csv", f"jobs.{kind}"))
+    (folder / f"jobs.{kind}").write_bytes(b"PAR1 is not all that there should be PAR1")
+    problem = the_problem(folder, "unreadable_file")
+    assert f"jobs.{kind}" in problem.message
+    assert str(tmp_path) not in problem.message
