@@ -7,7 +7,8 @@ ratios, so that a limit of 1e6 is as exact as a limit of 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -47,44 +48,28 @@ def distribution(t: Tables) -> Conditional:
     return _relative(log_weight, t.x1 - lowest, last, rise[rows, 0], rise[rows, np.maximum(last - 1, 0)])
 
 
-def sum_over_strata(t: Tables, log_tilt: float) -> Conditional:
-    """Conditional distribution of the events in the active arm, summed over the strata of one table.
+def sum_over_strata(t: Tables) -> Conditional:
+    """Conditional distributions of the events in the active arm, summed over strata (the last axis).
 
-    The strata are convolved at odds ratio ``exp(log_tilt)``, which should be near the estimate: the
-    weights that matter are then far from underflow, however strong the effect.
+    The strata are convolved at the Mantel-Haenszel odds ratio of their table: the weights that matter
+    are then far from underflow, however strong the effect.
     """
-    lowest, last, rise = _rises(t)
-    weight = np.ones(1)
-    for stratum_rise, size in zip(rise, last, strict=True):
-        log_weight = np.concatenate([[0.0], np.cumsum(stratum_rise[:size] + log_tilt)])
-        weight = np.convolve(weight, np.exp(log_weight - log_weight.max()))
-        weight /= weight.max()
+    tilt = _log_mantel_haenszel(t)
+    rows = len(tilt)
+    weight = np.ones((rows, 1))
+    observed, last = np.zeros(rows), np.zeros(rows, dtype=int)
+    first_rise, last_rise = np.full(rows, -np.inf), np.full(rows, np.inf)
+    for stratum in zip(*(part.T for part in t), strict=True):
+        lowest, more, rise = _rises(Tables(*stratum))
+        weight = _convolved(weight, _tilted(rise, more, tilt))
+        observed, last = observed + stratum[0] - lowest, last + more
+        counts = more > 0
+        final = rise[np.arange(rows), np.maximum(more - 1, 0)]
+        first_rise = np.logaddexp(first_rise, np.where(counts, rise[:, 0], -np.inf))
+        last_rise = -np.logaddexp(-last_rise, np.where(counts, -final, -np.inf))
     with np.errstate(divide="ignore"):
-        log_weight = np.log(weight) - log_tilt * np.arange(len(weight))
-    rows = np.flatnonzero(last > 0)
-    first = special.logsumexp(rise[rows, 0]) if len(rows) else np.nan
-    final = -special.logsumexp(-rise[rows, last[rows] - 1]) if len(rows) else np.nan
-    observed = (t.x1 - lowest).sum(keepdims=True)
-    return _relative(
-        log_weight[None, :], observed, last.sum(keepdims=True), np.array([first]), np.array([final])
-    )
-
-
-def stacked(rows: Sequence[Conditional]) -> Conditional:
-    """One distribution per row, from several of different length."""
-    size = max((c.log_weight.shape[1] for c in rows), default=1)
-    log_weight = np.full((len(rows), size), -np.inf)
-    for row, c in enumerate(rows):
-        log_weight[row, : c.log_weight.shape[1]] = c.log_weight[0]
-    first_step = np.array([c.step[0, 0] for c in rows])
-    return Conditional(
-        log_weight,
-        first_step[:, None] + np.arange(size),
-        np.array([c.at_start[0] for c in rows], dtype=np.bool_),
-        np.array([c.at_end[0] for c in rows], dtype=np.bool_),
-        np.array([c.first_rise[0] for c in rows]),
-        np.array([c.last_rise[0] for c in rows]),
-    )
+        log_weight = np.log(weight) - tilt[:, None] * np.arange(weight.shape[1])
+    return _relative(log_weight, observed, last, first_rise, last_rise)
 
 
 def maximum_likelihood(c: Conditional) -> FloatArray:
@@ -123,6 +108,11 @@ def limits(c: Conditional, conf_level: float, *, mid_p: bool) -> Interval:
     return Interval(np.where(c.at_start, 0.0, low_limit), np.where(c.at_end, np.inf, high_limit))
 
 
+def estimate_and_limits(c: Conditional, conf_level: float, *, mid_p: bool) -> tuple[FloatArray, ...]:
+    """Conditional maximum likelihood odds ratio, lower and upper limit."""
+    return maximum_likelihood(c), *limits(c, conf_level, mid_p=mid_p)
+
+
 def p_value(c: Conditional, alternative: str, *, mid_p: bool) -> FloatArray:
     """Exact p-value at odds ratio 1; two-sided by summing all counts no likelier than the observed."""
     with np.errstate(over="ignore"):  # an infinite total is a p-value below the smallest number
@@ -139,17 +129,27 @@ def p_value(c: Conditional, alternative: str, *, mid_p: bool) -> FloatArray:
     return result
 
 
-def in_blocks(function: Callable[[Conditional], tuple[FloatArray, ...]], t: Tables) -> list[FloatArray]:
-    """Apply ``function`` to tables of any shape, in blocks of similar support that fit in cache."""
-    flat = Tables(*(np.ravel(part) for part in t))
+def in_blocks(
+    function: Callable[[Conditional], tuple[FloatArray, ...]], t: Tables, *, over_strata: bool = False
+) -> list[FloatArray]:
+    """Apply ``function`` to tables of any shape, in blocks of similar support that fit in cache.
+
+    The last axis of the counts runs over strata if they are to be summed ``over_strata``.
+    """
+    *outer, strata = np.shape(t.x1) if over_strata else (*np.shape(t.x1), 1)
+    flat = Tables(*(np.reshape(part, (math.prod(outer), strata)) for part in t))
     events, non_events = flat.x1 + flat.x0, flat.n1 + flat.n0 - flat.x1 - flat.x0
-    support = 1 + np.minimum.reduce([flat.n1, flat.n0, events, non_events]).astype(int)
+    support = 1 + np.minimum.reduce([flat.n1, flat.n0, events, non_events]).sum(axis=1).astype(int)
     order = np.argsort(support, kind="stable")
     columns: list[list[FloatArray]] = []
     for rows in _blocks(support[order]):
-        columns.append(list(function(distribution(Tables(*(part[order[rows]] for part in flat))))))
+        block = Tables(*(part[order[rows]] for part in flat))
+        made = (
+            sum_over_strata(block) if over_strata else distribution(Tables(*(part[:, 0] for part in block)))
+        )
+        columns.append(list(function(made)))
     back = np.argsort(order, kind="stable")
-    return [np.concatenate(pieces)[back].reshape(np.shape(t.x1)) for pieces in zip(*columns, strict=True)]
+    return [np.concatenate(pieces)[back].reshape(outer) for pieces in zip(*columns, strict=True)]
 
 
 def _blocks(size: NDArray[np.int_]) -> list[slice]:
@@ -177,6 +177,35 @@ def _rises(t: Tables) -> tuple[FloatArray, NDArray[np.int_], FloatArray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         rise: FloatArray = np.log((n1 - k) * (events - k) / ((k + 1) * (spare + k + 1)))
     return lowest, last, rise
+
+
+def _log_mantel_haenszel(t: Tables) -> FloatArray:
+    """Log of each table's Mantel-Haenszel odds ratio, 0 where it is 0, infinite or undefined."""
+    total = np.maximum(t.n1 + t.n0, 1)
+    concordant = (t.x1 * (t.n0 - t.x0) / total).sum(axis=-1)
+    discordant = (t.x0 * (t.n1 - t.x1) / total).sum(axis=-1)
+    between = (concordant > 0) & (discordant > 0)
+    return np.log(np.where(between, concordant, 1.0)) - np.log(np.where(between, discordant, 1.0))
+
+
+def _tilted(rise: FloatArray, last: NDArray[np.int_], tilt: FloatArray) -> FloatArray:
+    """Weights of one stratum at the odds ratio ``exp(tilt)``, the largest of each row 1."""
+    inside = np.arange(rise.shape[1]) < last[:, None]
+    log_weight = np.zeros((len(rise), rise.shape[1] + 1))
+    np.cumsum(np.where(inside, rise + tilt[:, None], -np.inf), axis=1, out=log_weight[:, 1:])
+    return np.asarray(np.exp(log_weight - log_weight.max(axis=1, keepdims=True)))
+
+
+def _convolved(long: FloatArray, short: FloatArray) -> FloatArray:
+    """Product of the polynomials in each row, scaled to a largest coefficient of 1."""
+    if long.shape[1] < short.shape[1]:
+        long, short = short, long
+    size = long.shape[1]
+    product = np.zeros((len(long), size + short.shape[1] - 1))
+    for power in range(short.shape[1]):
+        product[:, power : power + size] += long * short[:, power : power + 1]
+    scaled: FloatArray = product / product.max(axis=1, keepdims=True)
+    return scaled
 
 
 def _relative(

@@ -100,8 +100,9 @@ def stratified_risk_difference(
     -----
     The stratified Wilson interval of Yan and Su weights the strata's own intervals, all at the one
     normal quantile that makes the weighted interval as wide as a joint one. In an arm without any
-    variance the quantile is the limit for equal, vanishing proportions. Agrees with R's ``tern``;
-    SAS inverts a common proportion instead.
+    variance the quantile is the limit for equal, vanishing proportions. Agrees with R's ``tern``, except
+    that limits beyond -1 or 1, which strata of one or two people can give, are cut off; SAS inverts a
+    common proportion instead.
 
     References
     ----------
@@ -206,16 +207,13 @@ def stratified_odds_ratio(
     mantel_haenszel = _mantel_haenszel_odds_ratio(t, z)
     if method == "mantel_haenszel":
         return mantel_haenszel
-    c = conditional_distributions(t)
-    estimate, shape = conditional.maximum_likelihood(c), t.x1.shape[:-1]
-    low, high = conditional.limits(c, conf_level, mid_p=method == "mid_p")
-    known = t.known.any(axis=-1)
-    return Ratio(
-        known_only(known, estimate.reshape(shape)),
-        mantel_haenszel.log_std_error,
-        known_only(known, low.reshape(shape)),
-        known_only(known, high.reshape(shape)),
+    exact = conditional.in_blocks(
+        lambda c: conditional.estimate_and_limits(c, conf_level, mid_p=method == "mid_p"),
+        t,
+        over_strata=True,
     )
+    estimate, low, high = (known_only(t.known.any(axis=-1), part) for part in exact)
+    return Ratio(estimate, mantel_haenszel.log_std_error, low, high)
 
 
 def stratified_tables(x1: ArrayLike, n1: ArrayLike, x0: ArrayLike, n0: ArrayLike) -> Tables:
@@ -232,21 +230,6 @@ def stratified_tables(x1: ArrayLike, n1: ArrayLike, x0: ArrayLike, n0: ArrayLike
 def mantel_haenszel_weights(t: Tables) -> FloatArray:
     """Return n1 * n0 / N for each stratum: 0 where an arm is empty."""
     return t.n1 * t.n0 / np.maximum(t.n1 + t.n0, 1)
-
-
-def conditional_distributions(t: Tables) -> conditional.Conditional:
-    """Conditional distribution of each stratified table, convolved near its own odds ratio."""
-    r, s = _cross_products(t)
-    concordant, discordant = _sum(r), _sum(s)
-    between = (concordant > 0) & (discordant > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tilt = np.where(between, np.log(concordant) - np.log(discordant), 0.0)
-    return conditional.stacked(
-        [
-            conditional.sum_over_strata(Tables(*(part[row] for part in t)), float(tilt[row]))
-            for row in np.ndindex(tilt.shape)
-        ]
-    )
 
 
 def inverse_variance_parts(t: Tables) -> tuple[FloatArray, FloatArray]:
@@ -335,8 +318,8 @@ def _newcombe(t: Tables, z: float) -> tuple[FloatArray, ...]:
     def reach(p1: FloatArray, p0: FloatArray) -> FloatArray:
         return z * np.sqrt(spread1 * p1 * (1 - p1) + spread0 * p0 * (1 - p0))
 
-    low = estimate - reach(active.low, reference.high)
-    return estimate, std_error, low, estimate + reach(active.high, reference.low)
+    low = np.maximum(estimate - reach(active.low, reference.high), -1.0)
+    return estimate, std_error, low, np.minimum(estimate + reach(active.high, reference.low), 1.0)
 
 
 def _stratified_wilson(
@@ -353,22 +336,22 @@ def _stratified_wilson(
 
 
 def _miettinen_nurminen(t: Tables, z: float) -> tuple[FloatArray, ...]:
-    p1, p0 = _proportions(t)
-    total = t.n1 + t.n0
+    # Strata first: sums over a short last axis take longer than all the rest.
+    t = Tables(*(np.ascontiguousarray(np.moveaxis(part, -1, 0)) for part in t))
+    total, p1, p0 = t.n1 + t.n0, *_proportions(t)
     people = Tables(t.x1, np.maximum(t.n1, 1), t.x0, np.maximum(t.n0, 1))
+    scale = total / np.maximum(total - 1, 1)
 
     def parts(d: FloatArray) -> tuple[FloatArray, FloatArray]:
-        rate1, rate0 = score_limits.rates_given_difference(d[..., None], people)
-        weight = _miettinen_nurminen_weights(rate1, rate0, t)
-        variance = (rate1 * (1 - rate1) / people.n1 + rate0 * (1 - rate0) / people.n0) * (
-            total / np.maximum(total - 1, 1)
-        )
-        return _sum(weight * (p1 - p0 - d[..., None])), _sum(weight**2 * variance)
+        rate1, rate0 = score_limits.rates_given_difference(d, people)
+        weight = _miettinen_nurminen_weights(rate1, rate0, people, t.known)
+        variance = (rate1 * (1 - rate1) / people.n1 + rate0 * (1 - rate0) / people.n0) * scale
+        return (weight * (p1 - p0 - d)).sum(axis=0), (weight**2 * variance).sum(axis=0)
 
     def statistic(d: FloatArray) -> FloatArray:
         return score_limits.standardised(*parts(d))
 
-    ends = np.full(t.x1.shape[:-1], 1.0)
+    ends = np.full(t.x1.shape[1:], 1.0)
     estimate = decreasing_root(lambda d: parts(d)[0], -ends, ends)
     # At a difference of 1 or -1 every rate is 0 or 1; what is left of the variance there is rounding.
     variance = np.where(np.abs(estimate) > 1 - 1e-9, 0.0, parts(estimate)[1])
@@ -378,21 +361,38 @@ def _miettinen_nurminen(t: Tables, z: float) -> tuple[FloatArray, ...]:
     return estimate, std_error, low, high
 
 
-def _miettinen_nurminen_weights(rate1: FloatArray, rate0: FloatArray, t: Tables) -> FloatArray:
-    """Normalised weights, inverse to a variance at the weighted mean rates, found by repetition."""
-    start = mantel_haenszel_weights(t)
-    start = start / start.sum(axis=-1, keepdims=True)
-    weight: FloatArray = start
+def _miettinen_nurminen_weights(
+    rate1: FloatArray, rate0: FloatArray, people: Tables, known: NDArray[np.bool_]
+) -> FloatArray:
+    """Normalised weights, inverse to a variance at the rates' own weighted means (strata first).
+
+    They depend on one number, the active arm's share of the two binomial variances, which reproduces
+    itself: a secant finds it. At one half they are Mantel and Haenszel's, which serve where no variance is.
+    """
+
+    def weights(share: FloatArray) -> FloatArray:
+        weight = np.where(known, 1 / (share / people.n1 + (1 - share) / people.n0), 0.0)
+        return np.asarray(weight / weight.sum(axis=0))
+
+    def reproduced(share: FloatArray) -> FloatArray:
+        weight = weights(share)
+        mean1, mean0 = (weight * rate1).sum(axis=0), (weight * rate0).sum(axis=0)
+        variance1, variance0 = mean1 * (1 - mean1), mean0 * (1 - mean0)
+        both = variance1 + variance0
+        share: FloatArray = np.divide(variance1, both, out=np.full_like(both, 0.5), where=both > 0)
+        return share
+
+    before = np.full(rate1.shape[1:], 0.5)
+    share = reproduced(before)
+    move_before = share - before
     for _ in range(_MOST_REWEIGHTINGS):
-        mean1, mean0 = _sum(weight * rate1)[..., None], _sum(weight * rate0)[..., None]
-        variance = mean1 * (1 - mean1) / t.n1 + mean0 * (1 - mean0) / t.n0
-        new = np.where(start > 0, 1 / variance, 0.0)
-        new = np.where(np.isfinite(new).all(axis=-1, keepdims=True), new, start)
-        new = new / new.sum(axis=-1, keepdims=True)
-        change, weight = np.abs(new - weight).max(initial=0.0), new
-        if change < 1e-13:
+        move = reproduced(share) - share
+        if np.abs(move).max(initial=0.0) < 1e-14:
             break
-    return weight
+        slope = np.clip(np.divide(move - move_before, share - before), None, -0.1)
+        step = np.where(np.isfinite(slope), -move / slope, move)
+        before, move_before, share = share, move, np.clip(share + step, 0.0, 1.0)
+    return weights(share)
 
 
 _DIFFERENCES = {

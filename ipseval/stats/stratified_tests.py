@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from ipseval import checks
 from ipseval.stats import conditional, score_limits
 from ipseval.stats.stratified_proportions import (
-    conditional_distributions,
     informative_strata,
     inverse_variance_parts,
     stratified_odds_ratio,
@@ -91,8 +90,10 @@ def exact_conditional_test(
     """
     checks.one_of(alternative, ("two_sided", "greater", "less"), "alternative")
     t = stratified_tables(x1, n1, x0, n0)
-    p_value = conditional.p_value(conditional_distributions(t), alternative, mid_p=mid_p)
-    return known_only(t.known.any(axis=-1), p_value.reshape(t.x1.shape[:-1]))
+    (p_value,) = conditional.in_blocks(
+        lambda c: (conditional.p_value(c, alternative, mid_p=mid_p),), t, over_strata=True
+    )
+    return known_only(t.known.any(axis=-1), p_value)
 
 
 def homogeneity_of_odds_ratios(
