@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,8 +61,13 @@ class Import(NamedTuple):
     at_import: bool
 
 
-def imports(source: str) -> Iterator[Import]:
-    """Yield what a file imports, ``from ipseval import x`` as ``ipseval.x``."""
+@cache
+def imports(source: str) -> tuple[Import, ...]:
+    """Return what a file imports, ``from ipseval import x`` as ``ipseval.x``."""
+    return tuple(_imports(source))
+
+
+def _imports(source: str) -> Iterator[Import]:
     tree = ast.parse(source)
     later = {
         inner
