@@ -2,16 +2,20 @@
 
 Exit codes: 0 done, also where a quantity has no value in these data (a ratio over nobody); 1 the data,
 plan or arguments need mending, with the reason on standard error; 2 a command that cannot be read;
-130 stopped by hand.
+130 stopped by hand; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from ipseval._version import __version__
 from ipseval.errors import IpsevalError
@@ -24,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(arguments.run(arguments))
+        with _leaving_nothing_when_ended():
+            return int(arguments.run(arguments))
     except IpsevalError as refusal:
         print(f"ipseval: {refusal}", file=sys.stderr)
         return 1
@@ -41,6 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             "ipseval: stopped. What a run had begun is gone; what was there before still is.", file=sys.stderr
         )
         return 130
+
+
+@contextmanager
+def _leaving_nothing_when_ended() -> Iterator[None]:
+    """Let SIGTERM, by which a cluster or a service ends a program, clean up as Ctrl-C does."""
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # only the main thread may say what a signal does
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -171,15 +171,20 @@ def test_a_fault_of_the_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
-def test_stopped_by_hand_a_run_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "code", "sentence"), [(signal.SIGINT, 130, "ipseval: stopped"), (signal.SIGTERM, 143, "")]
+)
+def test_stopped_or_ended_a_run_leaves_nothing(
+    tmp_path: Path, how: signal.Signals, code: int, sentence: str
+) -> None:
     command = [sys.executable, "-m", "ipseval", "run", str(write_plan(tmp_path)), str(SCION), "--out"]
     running = subprocess.Popen([*command, str(tmp_path / "out")], stderr=subprocess.PIPE, text=True)
     while running.poll() is None and not any(path.name.startswith(".out-") for path in tmp_path.iterdir()):
         time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(how)
     _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert said.startswith("ipseval: stopped")
+    assert running.returncode == code
+    assert said.startswith(sentence)
     assert "Traceback" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["plan.toml"]
 
