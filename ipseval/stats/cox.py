@@ -154,7 +154,8 @@ def cox(
 def covariate_matrix(covariates: ArrayLike, n: int) -> Floats:
     """Return the covariates with one column each; a single array is one column."""
     columns = checks.float_array(covariates, "covariates")
-    columns = columns[:, None] if columns.ndim == 1 else columns
+    # Column by column in memory: nearly everything done with them goes down a column.
+    columns = np.asfortranarray(columns[:, None] if columns.ndim == 1 else columns)
     checks.same_length(covariates=columns, duration=np.empty(n))
     return columns
 

@@ -143,7 +143,7 @@ class _Sample(NamedTuple):
         n_groups: int,
         frequency: Floats | None,
     ) -> _Sample:
-        table = risk_table(duration, arm + n_groups * cause, 3 * n_groups, frequency=frequency)
+        table = risk_table(duration, cause, 3, group=arm, n_groups=n_groups, frequency=frequency)
         leaving = table.leaving.reshape(3, n_groups, -1)
         at_events = leaving[1:].any(axis=(0, 1))
         at_risk = reverse_cumulative(leaving.sum(axis=0).T).T[:, at_events]

@@ -136,7 +136,7 @@ def _within_stratum(
     powers: tuple[float, float],
 ) -> tuple[Floats, Floats, Floats]:
     """Return weighted observed and expected events per group, and the covariance of their difference."""
-    table = risk_table(duration, arm + n_groups * happened, 2 * n_groups, frequency=frequency)
+    table = risk_table(duration, happened, 2, group=arm, n_groups=n_groups, frequency=frequency)
     events = table.leaving[n_groups:]
     at_events = events.any(axis=0)
     leaving = table.leaving.reshape(2, n_groups, -1).sum(axis=0)

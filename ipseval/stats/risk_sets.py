@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from ipseval import checks
 from ipseval.errors import AnalysisError
 
+# Rows counted at a time: what is made from them along the way stays in the processor's cache.
+_BLOCK = 2**16
+
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = "slice | Integers"
@@ -37,6 +40,8 @@ def risk_table(
     state: NDArray[np.bool_] | Integers,
     n_states: int,
     *,
+    group: Integers | None = None,
+    n_groups: int = 1,
     entry: ArrayLike | None = None,
     frequency: ArrayLike | None = None,
 ) -> RiskTable:
@@ -48,6 +53,9 @@ def risk_table(
         Time from randomisation to leaving, 0 or more.
     state : array of bool or int, shape (n,)
         Why the person left: a code from 0 to ``n_states - 1``.
+    group : array of int, shape (n,), optional
+        A code from 0 to ``n_groups - 1``. ``leaving`` then has a row for every state and group, the
+        groups of state 0 first.
     entry : array, shape (n,), optional
         Delayed entry: at risk on (entry, duration].
     frequency : array, shape (n,), optional
@@ -57,8 +65,7 @@ def risk_table(
     checks.same_length(duration=exits, state=state)
     weights = None if frequency is None else frequencies(frequency, exits.size)
     time, place = time_grid(exits)
-    cells = np.bincount(place + time.size * state, weights, minlength=n_states * time.size)
-    leaving = cells.reshape(n_states, time.size).astype(np.float64, copy=False)
+    leaving = _counts(place, state, group, (n_states, n_groups, time.size), weights)
     occupied = leaving.any(axis=0)
     if not occupied.any():
         raise AnalysisError("frequency is 0 for everyone. Pass the rows that stand for at least one person.")
@@ -67,6 +74,26 @@ def risk_table(
     if entry is not None:
         n_risk = n_risk - _still_to_enter(entries(entry, exits), time, weights)
     return RiskTable(time, n_risk, leaving)
+
+
+def _counts(
+    place: Integers,
+    state: NDArray[np.bool_] | Integers,
+    group: Integers | None,
+    shape: tuple[int, int, int],
+    frequency: Floats | None,
+) -> Floats:
+    """Return how many people are in each state and group at each place, shape (states x groups, places)."""
+    n_states, n_groups, n_places = shape
+    cells = np.zeros(n_states * n_groups * n_places)
+    rows = max(_BLOCK, 4 * cells.size)
+    for start in range(0, place.size, rows):
+        block = slice(start, start + rows)
+        cell = place[block] + n_groups * n_places * state[block]
+        if group is not None:
+            cell += n_places * group[block]
+        cells += np.bincount(cell, None if frequency is None else frequency[block], minlength=cells.size)
+    return cells.reshape(n_states * n_groups, n_places)
 
 
 def durations(duration: ArrayLike) -> Floats | Integers:
@@ -133,6 +160,8 @@ def codes(labels: ArrayLike, name: str) -> tuple[NDArray[np.generic], Integers]:
     if array.dtype == np.bool_:
         array = array.astype(np.int64)
     if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() < 4096:
+        if array.max() == 1 and array.min() == 0:  # two arms coded as such need no counting
+            return np.arange(2), array.astype(np.int64, copy=False)
         present = np.bincount(array) > 0
         return np.flatnonzero(present), (np.cumsum(present) - 1)[array]
     if array.dtype.kind == "f":
