@@ -175,6 +175,7 @@ class _Reader:
         if not content.get("analysis"):
             self.faults.append("it has no analysis. Add a section [analysis.NAME] with an estimator.")
         displays = [self._display(name, table, asked) for name, table in self._named(content, "display")]
+        self._different_files([display.name for display in displays])
         policy = self._policy(content.get("disclosure", {}))
         title, registration = (self._text(content, key) for key in ("title", "registration"))
         hypotheses = self._hypotheses(content.get("hypotheses", []))
@@ -328,6 +329,17 @@ class _Reader:
                 f"{where} names the figure {figure!r}, which does not exist. {self._hint(figure, FIGURES)}"
             )
         return Display(name, figure, analysis)
+
+    def _different_files(self, names: Iterable[str]) -> None:
+        """Refuse names that differ in capitals only: on many disks they are the name of one file."""
+        before: dict[str, str] = {}
+        for name in names:
+            first = before.setdefault(name.casefold(), name)
+            if first != name:
+                self.faults.append(
+                    f"[display.{name}] and [display.{first}] differ in capitals only, and macOS and Windows "
+                    f"would write both into one file. Rename one of them."
+                )
 
     def _policy(self, table: Any) -> Policy:
         if not isinstance(table, dict):

@@ -124,6 +124,11 @@ FAULTS = [
     ("minimum = 10", "minimum = 0", "[disclosure]: minimum=0 is not a whole number"),
     ("minimum = 10", "minimun = 10", "[disclosure] has an unknown entry 'minimun'. Did you mean 'minimum'?"),
     ("[analysis.people]", "[analysis.published]", "[analysis.published] has a name that is kept"),
+    (
+        "[display.figure_1]",
+        '[display.Figure_1]\nfigure = "rates"\nanalysis = "primary"\n[display.figure_1]',
+        "differ in capitals only",
+    ),
     ("[display.figure_1]", '[display."../figure"]', "has a name that cannot be a file"),
     ("[display.figure_1]", "[shells]\n[display.figure_1]", "the plan has an unknown entry 'shells'"),
 ]
