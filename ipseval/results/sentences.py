@@ -186,7 +186,7 @@ def _compared(row: pd.Series, lang: str) -> list[str]:
     """Return within what the arms were compared, for what they were adjusted, and for whom that holds."""
     said = [
         words.text(f"sentence.{part}", lang, names=names)
-        for part in ("strata", "adjust")
+        for part in ("strata", "adjust", "among")
         if (names := columns_of(row["setting"], part, lang))
     ]
     if part_of(row["setting"], "estimand"):

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-#: How the unknown were counted; columns stratified by, and adjusted for; whom an adjusted effect is about.
-PARTS = ("missing", "strata", "adjust", "estimand")
+#: How the unknown were counted; columns stratified by, and adjusted for; whom an adjusted effect is about;
+#: and among whom a number was taken, where they are not a randomised group.
+PARTS = ("missing", "strata", "adjust", "estimand", "among")
 
 
 def setting(**parts: str | Iterable[str]) -> str:

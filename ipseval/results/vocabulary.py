@@ -107,9 +107,13 @@ QUANTITIES: dict[str, Quantity] = {
         # amounts
         Quantity("mean", "number"),
         Quantity("mean_difference", "number", 0.0),
+        Quantity("mean_ratio", "ratio", 1.0),
+        Quantity("rate_ratio", "ratio", 1.0),
         Quantity("median", "number"),
         Quantity("share_zero", "proportion"),
         Quantity("probability_of_superiority", "proportion", 0.5),
+        Quantity("rank_test", "test"),
+        Quantity("location_shift", "number", 0.0),
         # description
         Quantity("count", "count"),
         Quantity("percentage", "proportion"),

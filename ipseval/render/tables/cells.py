@@ -193,7 +193,7 @@ class Writer:
 
     def method_in_full(self, row: pd.Series) -> str:
         """Return the method with the columns that strata or a model were made of."""
-        parts = (columns_of(row["setting"], part, self.lang) for part in ("strata", "adjust"))
+        parts = (columns_of(row["setting"], part, self.lang) for part in ("strata", "adjust", "among"))
         columns = [part for part in parts if part]
         return f"{self.method(row)}: {'; '.join(columns)}" if columns else self.method(row)
 
