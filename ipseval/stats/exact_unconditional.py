@@ -167,10 +167,8 @@ def _boschloo(x1: int, n1: int, x0: int, n0: int, alternative: str) -> float:
 def _score_statistics(n1: int, n0: int, difference: float) -> FloatArray:
     """Score statistic of every possible table, active arm down and reference arm across."""
     t = two_arm_tables(np.arange(n1 + 1)[:, None], n1, np.arange(n0 + 1), n0)
-    at = np.full(t.x1.shape, difference)
-    excess = t.x1 / n1 - t.x0 / n0 - difference
     with np.errstate(divide="ignore", invalid="ignore"):
-        return score_limits.standardised(excess, score_limits.difference_variance(at, t))
+        return score_limits.difference_statistic(np.full(t.x1.shape, difference), t, 1.0)
 
 
 def _at_least(statistic: FloatArray, x1: int, x0: int) -> Region:

@@ -48,31 +48,37 @@ def standardised(excess: FloatArray, variance: FloatArray) -> FloatArray:
     return np.where(variance > 0, excess / np.sqrt(variance), sure)
 
 
+def difference_statistic(difference: FloatArray, t: Tables, scale: FloatArray | float) -> FloatArray:
+    """Score statistic of the difference in proportions, active minus reference."""
+    excess = t.x1 / t.n1 - t.x0 / t.n0 - difference
+    return standardised(excess, difference_variance(difference, t) * scale)
+
+
 def difference_limits(t: Tables, z: float, scale: FloatArray | float) -> Interval:
     """Limits of the difference in proportions, within [-1, 1]."""
     observed = t.x1 / t.n1 - t.x0 / t.n0
-
-    def statistic(d: FloatArray) -> FloatArray:
-        return standardised(observed - d, difference_variance(d, t) * scale)
-
-    low = decreasing_root(lambda d: statistic(d) - z, -1.0, observed)
-    high = decreasing_root(lambda d: statistic(d) + z, observed, 1.0)
+    low = decreasing_root(lambda d: difference_statistic(d, t, scale) - z, -1.0, observed)
+    high = decreasing_root(lambda d: difference_statistic(d, t, scale) + z, observed, 1.0)
     return Interval(np.where(observed == -1, -1.0, low), np.where(observed == 1, 1.0, high))
+
+
+def risk_ratio_statistic(ratio: FloatArray, t: Tables, scale: FloatArray | float) -> FloatArray:
+    """Score statistic of the risk ratio, active over reference."""
+    x1, n1, x0, n0 = t
+    b = (n1 + x0) * ratio + x1 + n0
+    rate0 = 2 * (x1 + x0) / (b + np.sqrt(np.maximum(b**2 - 4 * (n1 + n0) * ratio * (x1 + x0), 0.0)))
+    rate1 = np.minimum(ratio * rate0, 1.0)
+    variance = rate1 * (1 - rate1) / n1 + ratio**2 * rate0 * np.maximum(1 - rate0, 0.0) / n0
+    return standardised(x1 / n1 - ratio * x0 / n0, variance * scale)
 
 
 def risk_ratio_limits(t: Tables, z: float, scale: FloatArray | float) -> Interval:
     """Limits of the risk ratio: 0 without events in the active arm, infinite without any in the other."""
-    x1, n1, x0, n0 = t
 
     def statistic(log_ratio: FloatArray) -> FloatArray:
-        ratio = np.exp(log_ratio)
-        b = (n1 + x0) * ratio + x1 + n0
-        rate0 = 2 * (x1 + x0) / (b + np.sqrt(np.maximum(b**2 - 4 * (n1 + n0) * ratio * (x1 + x0), 0.0)))
-        rate1 = np.minimum(ratio * rate0, 1.0)
-        variance = rate1 * (1 - rate1) / n1 + ratio**2 * rate0 * np.maximum(1 - rate0, 0.0) / n0
-        return standardised(x1 / n1 - ratio * x0 / n0, variance * scale)
+        return risk_ratio_statistic(np.exp(log_ratio), t, scale)
 
-    return _ratio_limits(statistic, z, x1 == 0, x0 == 0)
+    return _ratio_limits(statistic, z, t.x1 == 0, t.x0 == 0)
 
 
 def odds_ratio_limits(t: Tables, z: float, scale: FloatArray | float) -> Interval:

@@ -24,6 +24,7 @@ from ipseval.stats.bootstrap import (
 )
 from ipseval.stats.canonical_models import MODELS, Fit, canonical_fit, mean_and_weight
 from ipseval.stats.covariates import ArmDesign, arm_design, outcomes
+from ipseval.stats.firth_refits import firth_coefficients
 from ipseval.stats.marginal_contrasts import MEASURES, measured
 from ipseval.stats.strata import stratum_codes
 from ipseval.stats.weighted_refits import refitted_coefficients
@@ -40,7 +41,9 @@ class StandardisedDraws:
     means : (2,) array
         Of the data themselves: active arm, reference arm.
     draws : (replicates, 2) array
-        NaN where the working model has no finite fit in a replicate.
+        NaN where the working model has no finite fit in a replicate, not even a penalised one.
+    n_penalised : int
+        Replicates that are separated, and were fitted with Firth's penalty.
     left_out : (n, 2) array or None
         The means with each person left out in turn, if asked for: "bca" needs them.
     drawn_within : (n,) array of int
@@ -49,6 +52,7 @@ class StandardisedDraws:
 
     means: Floats
     draws: Floats
+    n_penalised: int
     left_out: Floats | None
     drawn_within: NDArray[np.intp]
 
@@ -67,7 +71,8 @@ class StandardisedDraws:
         Returns
         -------
         BootstrapInterval
-            NaN with a reason in ``note`` if any replicate failed: which ones do is not random.
+            NaN with a reason in ``note`` if any replicate failed: which ones do is not random. The note
+            counts the replicates that were fitted with Firth's penalty, too.
         """
         checks.one_of(measure, MEASURES, "measure")
         checks.one_of(method, ("percentile", "bca"), "method")
@@ -83,6 +88,11 @@ class StandardisedDraws:
         else:
             skewness = acceleration(measured(self.left_out, measure), self.drawn_within)
             found = bca_interval(draws, estimate, skewness, conf_level=conf_level)
+        if self.n_penalised and not found.note:
+            found = found._replace(
+                note=f"{self.n_penalised} of {len(self.draws)} replicates are separated and were fitted with "
+                f"Firth's penalty."
+            )
         if measure == "difference":
             return found
         low, high = np.exp([found.conf_low, found.conf_high]).tolist()
@@ -128,10 +138,13 @@ def bootstrap_standardised_means(
     Notes
     -----
     Covariates are drawn along with outcomes, so that the interval is for the population. A covariate that
-    nobody drawn has is left out of that replicate; a replicate with separation is NaN and counted.
+    nobody drawn has is left out of that replicate. Separated replicates are those in which the arms
+    differ most: without them the interval would be too short. They are fitted with Firth's penalty, whose
+    predictions lie between 0 and 1, and counted.
 
     References
     ----------
+    Firth (1993), Biometrika 80:27-38, section 3.3.
     Davison & Hinkley (1997), Bootstrap Methods and their Application, section 3.2 (several samples).
 
     Examples
@@ -149,19 +162,32 @@ def bootstrap_standardised_means(
     if strata is not None:
         within = within + 2 * stratum_codes(strata)
 
+    penalised: list[int] = []
+
     def statistic(counts: Counts) -> Floats:
-        return _refitted_means(counts.astype(np.float64), values, design, fit)
+        weights = counts.astype(np.float64)
+        return _means(weights, _refits(weights, values, design.observed, fit), design, fit)
+
+    def drawn(counts: Counts) -> Floats:
+        means = statistic(counts)
+        lost = np.isnan(means).any(axis=1)
+        if model == "logistic" and lost.any():
+            weights = counts[lost].astype(np.float64)
+            means[lost] = _means(weights, firth_coefficients(weights, values, design.observed), design, fit)
+            penalised.append(int(np.isfinite(means[lost]).all(axis=1).sum()))
+        return means
 
     return StandardisedDraws(
         means=statistic(np.ones((1, values.size), np.intp))[0],
-        draws=bootstrap_draws(statistic, within, replicates=replicates, seed=seed),
+        draws=bootstrap_draws(drawn, within, replicates=replicates, seed=seed),
+        n_penalised=sum(penalised),
         left_out=jackknife_values(statistic, values.size) if leave_out else None,
         drawn_within=within,
     )
 
 
-def _refitted_means(counts: Floats, y: Floats, design: ArmDesign, fit: Fit) -> Floats:
-    """Return the standardised means of each row of case weights, from a refitted model."""
+def _refits(counts: Floats, y: Floats, X: Floats, fit: Fit) -> Floats:
+    """Return the coefficients of each row of case weights; NaN where there is no finite estimate."""
 
     def residual_and_weight(linear: Floats) -> tuple[Floats, Floats]:
         mean, weight = mean_and_weight(linear, fit.model)
@@ -170,7 +196,11 @@ def _refitted_means(counts: Floats, y: Floats, design: ArmDesign, fit: Fit) -> F
     # The linear predictor of a linear model has the unit of y, and its step is exact; others are logarithms.
     is_linear = fit.model == "linear"
     how = {"unit": float(np.abs(y).max()), "longest_step": np.inf} if is_linear else {}
-    beta = refitted_coefficients(counts, design.observed, fit.coefficients, residual_and_weight, **how)
+    return refitted_coefficients(counts, X, fit.coefficients, residual_and_weight, **how)
+
+
+def _means(counts: Floats, beta: Floats, design: ArmDesign, fit: Fit) -> Floats:
+    """Return the standardised means of each row of case weights, from its coefficients."""
     people = counts.sum(axis=1)
     means = []
     for rows in (design.active, design.reference):

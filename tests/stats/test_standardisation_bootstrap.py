@@ -121,3 +121,20 @@ def test_refusals(people):
         got.interval(method="bca")
     with pytest.raises(AnalysisError, match="measure='hazard' is not an option"):
         got.interval("hazard")
+
+
+def test_separated_replicates_are_fitted_with_firths_penalty_and_counted() -> None:
+    rng = np.random.default_rng(1)
+    arm, age = np.arange(60) % 2, rng.normal(size=60)
+    y = (rng.random(60) < np.where(arm == 1, 0.5, 0.1)).astype(float)
+    y[arm == 0] = 0
+    y[0] = 1  # one person of the reference arm: some draws are without them
+    got = bootstrap_standardised_means(y, arm, age, replicates=300, seed=1)
+    without = 0.35 * 300  # (1 - 1/30)**30 of the draws
+    assert abs(got.n_penalised - without) < 40
+    assert np.isfinite(got.draws).all()
+    assert ((got.draws > 0) & (got.draws < 1)).all()
+    for measure in ("difference", "ratio", "odds_ratio"):
+        interval = got.interval(measure)
+        assert interval.conf_low < interval.estimate < interval.conf_high
+        assert interval.note.startswith(f"{got.n_penalised} of 300 replicates are separated")
