@@ -8,7 +8,7 @@ from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
-# Fisher scoring closes in by a share of the way, unlike Newton's method.
+# With leverages held constant each step closes in by a share of the way, unlike Newton's own.
 _ITERATIONS = 200
 _TOLERANCE = 1e-9
 _LONGEST_STEP = 5.0
@@ -19,8 +19,8 @@ _SINGULAR = 1e-9
 def firth_coefficients(weights: Floats, y: Floats, X: Floats) -> Floats:
     """Return the penalised coefficients of each row of case weights; NaN where columns are collinear.
 
-    Fisher scoring on Firth's score X'w(y - mean + h (1/2 - mean)), with h the leverage of one person. A
-    column that is 0 for everybody of a positive weight keeps the coefficient 0.
+    Solves Firth's score X'w(y - mean + h (1/2 - mean)), with h the leverage of one person, by Newton steps
+    that take h as constant. A column that is 0 for everybody of a positive weight keeps the coefficient 0.
 
     Parameters
     ----------
@@ -49,10 +49,12 @@ def firth_coefficients(weights: Floats, y: Floats, X: Floats) -> Floats:
             break
         mean = expit(beta[at_work] @ X.T)
         weight = mean * (1.0 - mean)
-        inverse = _inverses(((weights[at_work] * weight) @ products).reshape(-1, k, k))
+        counted = weights[at_work] * weight
+        inverse = _inverses((counted @ products).reshape(-1, k, k))
         leverage = weight * (inverse.reshape(-1, k * k) @ products.T)
         score = (weights[at_work] * (y - mean + leverage * (0.5 - mean))) @ X
-        step = np.einsum("rij,rj->ri", inverse, score)
+        curvature = ((counted * (1.0 + leverage)) @ products).reshape(-1, k, k)
+        step = np.einsum("rij,rj->ri", _inverses(curvature), score)
         length = np.abs(step @ X.T).max(axis=1)
         step *= np.minimum(1.0, _LONGEST_STEP / np.maximum(length, 1e-300))[:, None]
         beta[at_work] += step
