@@ -49,6 +49,8 @@ _CALENDAR_MONTHS = Problem(
     'For months since each person\'s randomisation write month = "anniversary".',
 )
 
+_MAP_ARMS = "Map the code of the source to that name under [tables.participants.codes.arm]."
+
 _KINDS: dict[str, schema.Kind] = {
     "number": "number",
     "category": "category",
@@ -177,8 +179,17 @@ def _design(section: Section, labels: Section, *, currency: str) -> Design | Non
     }
     if len(design["assessment_months"]) < len(months):
         section.complain("assessment_months", "wrong_type", "Not every month is a whole number.")
+    _check_names_of_arms(section, arms)
     arm_labels = _of_arms(labels, arms)
     design["arm_labels"] = {arm: text for arm in arm_labels.keys if (text := arm_labels.text(arm))}
+    for arm, text in design["arm_labels"].items():
+        if not text.isprintable():
+            arm_labels.complain(
+                arm,
+                "not_one_line",
+                f"The label {text!r} holds a line break or another character that cannot be printed.",
+                "Write it on one line; figures break long labels themselves.",
+            )
     section.close()
     if not _arms_are_known(section, arms, reference) or follow_up is None:
         if follow_up is None:
@@ -229,6 +240,25 @@ def _arms_are_known(section: Section, arms: tuple[str, ...], reference: str) -> 
         )
         return False
     return True
+
+
+def _check_names_of_arms(section: Section, arms: tuple[str, ...]) -> None:
+    """Refuse names of arms that results could not write in one line, or that would pass for a contrast."""
+    for arm in arms:
+        if not arm.isprintable() or not arm.strip():
+            section.complain(
+                "arms",
+                "not_one_line",
+                f"The arm {arm!r} is blank, or holds a character that cannot be printed: a line break, say.",
+                f"Name it in one line. {_MAP_ARMS}",
+            )
+        elif " - " in arm:
+            section.complain(
+                "arms",
+                "reads_as_contrast",
+                f'The arm {arm!r} holds " - ", which stands between the two arms of every contrast.',
+                f"Write {arm.replace(' - ', '-')!r}, say. {_MAP_ARMS}",
+            )
 
 
 def _of_arms(section: Section, arms: tuple[str, ...]) -> Section:

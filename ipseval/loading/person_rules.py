@@ -77,6 +77,22 @@ def each_arm_has_people(tables: Tables) -> list[Problem]:
     ]
 
 
+def no_person_is_called_an_arm(tables: Tables) -> list[Problem]:
+    """A pseudonym that is the name of an arm would stand in every public file."""
+    people, design = tables.people, tables.design
+    of_labels = {word for text in design.arm_labels.values() for word in text.split() if not word.isdecimal()}
+    names = of_labels.union(design.arms)
+    return found(
+        people,
+        people["participant_id"].isin(sorted(names)),
+        table="participants",
+        column="participant_id",
+        rule="person_called_an_arm",
+        message="{n} of {total} people have an id that is the name of an arm, or a word of its label.",
+        remedy="Give them another pseudonym: results name the arms, and would seem to name these people.",
+    )
+
+
 def completed_in_full(tables: Tables) -> list[Problem]:
     """Those who completed were followed to the planned end, within the tolerance."""
     people, design = tables.people, tables.design

@@ -19,6 +19,7 @@ _PERSON_RULES: tuple[Rule, ...] = (
 )
 _RECORD_RULES: tuple[Rule, ...] = (
     person_rules.each_arm_has_people,
+    person_rules.no_person_is_called_an_arm,
     person_rules.completed_in_full,
     person_rules.inside_the_data_cut,
     person_rules.sites_and_end_reasons,

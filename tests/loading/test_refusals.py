@@ -397,3 +397,16 @@ def test_no_cell_and_no_header_gives_a_traceback(tmp_path_factory, table, row, p
     assert (trial is None) == any(problem.severity == "error" for problem in problems)
     assert all(problem.rule and problem.message for problem in problems)
     assert problems_text(problems)
+
+
+@pytest.mark.parametrize("name", ["IPS", "rehabilitation"])
+def test_a_pseudonym_that_is_the_name_of_an_arm_is_found_before_anything_is_computed(tmp_path, name):
+    mapping = MAPPING + '\n[arm_labels]\nusual = "usual rehabilitation"\n'
+    folder = trial_folder(
+        tmp_path,
+        mapping=mapping,
+        participants=PARTICIPANTS.replace("004,usual", f"{name},usual"),
+        visits=replaced(VISITS, "004,", f"{name},"),
+    )
+    problem = the_problem(folder, "person_called_an_arm")
+    assert (problem.severity, problem.count, problem.persons) == ("error", 1, (name,))
