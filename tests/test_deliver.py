@@ -42,6 +42,7 @@ endpoint = "first_job"
 figure = "rates"
 analysis = "found_work"
 """
+NO_FIGURE = PLAN.partition("[display.")[0]  # for what would happen with figures alike, and sooner
 ALSO_A_CURVE = PLAN + '\n[display.curve]\nfigure = "incidence"\nanalysis = "time_to_work"\n'
 SCION = example_folder("scion")
 
@@ -115,7 +116,7 @@ def test_a_run_that_stops_half_way_leaves_the_earlier_one(
     monkeypatch.setattr(deliver, step, fail)
     for folder in (target, tmp_path / "new"):
         with pytest.raises(type(stop)):
-            run_plan(write_plan(tmp_path), SCION, folder)
+            run_plan(write_plan(tmp_path, NO_FIGURE), SCION, folder)
     assert contents(target) == before
     assert not (tmp_path / "new").exists()
     assert hidden(tmp_path) == []
@@ -195,7 +196,7 @@ def test_a_public_file_that_names_somebody_is_not_handed_out(
     monkeypatch.setattr(deliver, "published_names", tuple)
     monkeypatch.setattr(deliver, "report", tells)
     with pytest.raises(AnalysisError, match=r"report\.html would name people") as refusal:
-        run_plan(write_plan(tmp_path), trial, tmp_path / "out")
+        run_plan(write_plan(tmp_path, NO_FIGURE), trial, tmp_path / "out")
     assert pseudonym not in str(refusal.value)
     assert not (tmp_path / "out").exists()
 
