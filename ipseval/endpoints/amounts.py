@@ -21,7 +21,7 @@ from ipseval.endpoints.base import (
     Endpoint,
     Kind,
     amount_frame,
-    months_of,
+    horizons_of,
     stacked,
     whole_months_of,
     why_unknown,
@@ -284,7 +284,7 @@ def weeks_worked(by: float | Iterable[float] = 30) -> WeeksWorked:
     >>> endpoints.weeks_worked(by=[18, 30]).unit
     'weeks'
     """
-    return WeeksWorked(months_of(by, "by"))
+    return WeeksWorked(horizons_of(by, "by"))
 
 
 def hours_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> HoursWorked:
@@ -336,7 +336,7 @@ def jobs_held(by: float | Iterable[float] = 30) -> JobsHeld:
     >>> endpoints.jobs_held(by=30).unit
     'jobs'
     """
-    return JobsHeld(months_of(by, "by"))
+    return JobsHeld(horizons_of(by, "by"))
 
 
 def longest_job(by: float | Iterable[float] = 30) -> LongestJob:
@@ -351,7 +351,7 @@ def longest_job(by: float | Iterable[float] = 30) -> LongestJob:
     >>> endpoints.longest_job(by=30).unit
     'days'
     """
-    return LongestJob(months_of(by, "by"))
+    return LongestJob(horizons_of(by, "by"))
 
 
 def job_tenure(by: float | Iterable[float] = 30) -> JobTenure:
@@ -373,9 +373,9 @@ def job_tenure(by: float | Iterable[float] = 30) -> JobTenure:
     >>> endpoints.job_tenure(by=30).unit
     'days'
     """
-    return JobTenure(months_of(by, "by"))
+    return JobTenure(horizons_of(by, "by"))
 
 
 def _by(by: float | Iterable[float], source: str) -> tuple[float, ...]:
     checks.one_of(source, SOURCES, "source")
-    return months_of(by, "by") if source == "jobs" else whole_months_of(by, "by", lowest=1)
+    return horizons_of(by, "by") if source == "jobs" else whole_months_of(by, "by", lowest=1)

@@ -47,9 +47,12 @@ CENSORED, EVENT, DIED = "censored", "event", "died"
 
 
 def months_of(months: float | Iterable[float], name: str) -> tuple[float, ...]:
-    """Return one month or several as an ascending tuple; refuse none, repeats and negative months."""
+    """Return one month or several as an ascending tuple; refuse none, repeats, negative months and True."""
     try:
-        ordered = tuple(np.sort(np.atleast_1d(np.asarray(months, dtype=np.float64)), axis=None).tolist())
+        given = np.asarray(months, dtype=object).ravel()
+        if any(isinstance(month, bool | np.bool_) for month in given):
+            raise TypeError("a yes or no is not a number of months, although Python counts with it")
+        ordered = tuple(np.sort(given.astype(np.float64)).tolist())
     except (TypeError, ValueError):
         ordered = ()
     if not ordered or ordered[0] < 0 or len(set(ordered)) < len(ordered) or not np.isfinite(ordered).all():
@@ -60,9 +63,20 @@ def months_of(months: float | Iterable[float], name: str) -> tuple[float, ...]:
     return ordered
 
 
-def month_of(month: float, name: str) -> float:
-    """Return one month; refuse several."""
-    ordered = months_of(month, name)
+def horizons_of(months: float | Iterable[float], name: str) -> tuple[float, ...]:
+    """Return months as ``months_of`` does; refuse 0, within which nothing can happen."""
+    ordered = months_of(months, name)
+    if ordered[0] == 0:
+        raise AnalysisError(
+            f"{name}={months!r} asks for what happened within 0 months, and no day lies within them. "
+            f"Write months above 0, such as {name}=30."
+        )
+    return ordered
+
+
+def horizon_of(month: float, name: str) -> float:
+    """Return one horizon; refuse several."""
+    ordered = horizons_of(month, name)
     if len(ordered) > 1:
         raise AnalysisError(f"{name}={month!r} holds {len(ordered)} months. Write one, such as {name}=30.")
     return ordered[0]

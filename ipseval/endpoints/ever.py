@@ -17,7 +17,7 @@ import pandas as pd
 
 from ipseval import spells
 from ipseval.endpoints import explain
-from ipseval.endpoints.base import Endpoint, Kind, months_of, outcome_frame, stacked, why_unknown, yes_no
+from ipseval.endpoints.base import Endpoint, Kind, horizons_of, outcome_frame, stacked, why_unknown, yes_no
 from ipseval.endpoints.spell_rows import (
     HOURS_NOT_RECORDED,
     competitive_jobs,
@@ -204,7 +204,7 @@ def ever_employed(by: float | Iterable[float] = 30) -> EverEmployed:
     >>> endpoints.ever_employed(by=[18, 30])
     EverEmployed(by=(18.0, 30.0))
     """
-    return EverEmployed(months_of(by, "by"))
+    return EverEmployed(horizons_of(by, "by"))
 
 
 def in_work_or_education(by: float | Iterable[float] = 30) -> InWorkOrEducation:
@@ -219,7 +219,7 @@ def in_work_or_education(by: float | Iterable[float] = 30) -> InWorkOrEducation:
     >>> endpoints.in_work_or_education(by=18)
     InWorkOrEducation(by=(18.0,))
     """
-    return InWorkOrEducation(months_of(by, "by"))
+    return InWorkOrEducation(horizons_of(by, "by"))
 
 
 def works_at_least(hours: float = 20, by: float | Iterable[float] = 30) -> WorksAtLeast:
@@ -245,7 +245,7 @@ def works_at_least(hours: float = 20, by: float | Iterable[float] = 30) -> Works
     """
     if not 0 < hours < np.inf:
         raise AnalysisError(f"hours={hours!r} is not a number of hours above 0. Write hours=20.")
-    return WorksAtLeast(months_of(by, "by"), float(hours))
+    return WorksAtLeast(horizons_of(by, "by"), float(hours))
 
 
 def durable_employment(
@@ -281,4 +281,4 @@ def durable_employment(
         raise AnalysisError(f"months={months!r} is not a whole number of months above 0. Write months=3.")
     if gap_days < 0 or gap_days != int(gap_days):
         raise AnalysisError(f"gap_days={gap_days!r} is not a whole number of days of 0 or more.")
-    return DurableEmployment(months_of(by, "by"), int(months), int(gap_days))
+    return DurableEmployment(horizons_of(by, "by"), int(months), int(gap_days))

@@ -16,7 +16,7 @@ from ipseval.endpoints.base import (
     EVENT,
     Endpoint,
     Kind,
-    month_of,
+    horizon_of,
     outcome_frame,
     why_unknown,
 )
@@ -113,4 +113,4 @@ def time_to_first_job(horizon: float = 30) -> TimeToFirstJob:
     >>> endpoints.time_to_first_job(horizon=30)
     TimeToFirstJob(horizon=30.0)
     """
-    return TimeToFirstJob(month_of(horizon, "horizon"))
+    return TimeToFirstJob(horizon_of(horizon, "horizon"))

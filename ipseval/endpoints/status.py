@@ -15,7 +15,6 @@ from ipseval.endpoints.base import (
     DIED,
     Endpoint,
     Kind,
-    month_of,
     outcome_frame,
     stacked,
     whole_months_of,
@@ -25,6 +24,7 @@ from ipseval.endpoints.base import (
 from ipseval.endpoints.spell_rows import competitive_jobs, followed_part
 from ipseval.endpoints.study_days import anniversary_day, observed_to, randomised_on
 from ipseval.endpoints.visits import at_visit, has_died_before, why_not_assessed
+from ipseval.errors import AnalysisError
 from ipseval.months import month_edges
 from ipseval.spells import Spells
 from ipseval.trial import Trial
@@ -229,5 +229,9 @@ def employed_monthly(until: int = 30, source: str = "jobs") -> EmployedMonthly:
     (1.0, 2.0, 3.0)
     """
     checks.one_of(source, ("jobs", "months"), "source")
-    month_of(until, "until")
-    return EmployedMonthly(int(*whole_months_of(until, "until", lowest=1)), source)
+    last, *more = whole_months_of(until, "until", lowest=1)
+    if more:
+        raise AnalysisError(
+            f"until={until!r} holds {1 + len(more)} months. Write the last of them, such as until=30."
+        )
+    return EmployedMonthly(int(last), source)

@@ -30,6 +30,11 @@ _OF_COUNTING = frozenset(
         "accrued",
         "not_recorded",
         "workers_only",
+        "those_with_any",
+        "sd_with_zeros",
+        "many_level",
+        "both_parts_hold",
+        "constant_rate",
         "seen_only",
         "strata_left_out",
         "death_ends_it",
@@ -80,6 +85,18 @@ def _on_interval(low: float, high: float) -> str:
     return NO_WIDTH if low == high else ""
 
 
+def _refuse_beyond_follow_up(trial: Trial, endpoint: Endpoint) -> None:
+    """Refuse months that nobody was meant to be followed to: a rule for the unknown would answer alone."""
+    planned, last = trial.design.follow_up_months, endpoint.months[-1]
+    if last > planned:
+        reached = int((trial.followed_days >= trial.design.horizon_day(last) - 1).sum())
+        raise AnalysisError(
+            f"{endpoint.key} is asked for at {last:g} months, and follow-up was planned for {planned}: "
+            f"{reached} of {len(trial)} people were followed that far. Ask for {planned} months or fewer; if "
+            f"more were planned, correct follow_up_months under [design] in trial.toml."
+        )
+
+
 @dataclass
 class Sheet:
     """Rows of one analysis in the making.
@@ -111,6 +128,10 @@ class Sheet:
     main_methods: dict[str, str] = field(default_factory=dict)
     main_settings: dict[str, str] = field(default_factory=dict)
     sidecar: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.endpoint is not None:
+            _refuse_beyond_follow_up(self.trial, self.endpoint)
 
     def add(self, quantity: str, **columns: Any) -> None:
         """Write one row; what the analysis fixes is filled in.

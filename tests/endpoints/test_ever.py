@@ -7,6 +7,7 @@ import pytest
 
 from ipseval import endpoints
 from ipseval.endpoints import (
+    days_worked,
     durable_employment,
     ever_employed,
     in_work_or_education,
@@ -271,3 +272,13 @@ def test_hours_are_needed_where_hours_are_asked():
     with pytest.raises(DataError, match="jobs has no column 'hours_per_week'"):
         works_at_least(20).evaluate(trial)
     assert values(ever_employed(), trial) == {"A": True}
+
+
+@pytest.mark.parametrize("endpoint", [ever_employed, time_to_first_job, days_worked, works_at_least])
+def test_within_no_months_and_true_months_are_refused(endpoint):
+    name = "horizon" if endpoint is time_to_first_job else "by"
+    with pytest.raises(AnalysisError, match=f"{name}=0 asks for what happened within 0 months"):
+        endpoint(**{name: 0})
+    for wrong in (True, [True, 30], -6, float("nan"), "thirty"):
+        with pytest.raises(AnalysisError, match="is not a month, or several"):
+            endpoint(**{name: wrong})

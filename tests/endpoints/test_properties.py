@@ -122,10 +122,10 @@ def test_following_people_longer_never_turns_yes_into_no(rows, jobs, longer):
 def test_later_horizons_hold_the_earlier_ones(rows, jobs):
     trial = make_trial(rows, jobs)
     for endpoint in (ever_employed, durable_employment, works_at_least):
-        months = endpoint(by=[0, 6, 12, 18]).evaluate(trial)["value"].fillna(False).to_numpy(dtype=bool)
+        months = endpoint(by=[0.1, 6, 12, 18]).evaluate(trial)["value"].fillna(False).to_numpy(dtype=bool)
         assert (np.diff(months.reshape(-1, len(NAMES)).astype(int), axis=0) >= 0).all()
     for amount in (days_worked, jobs_held, longest_job, hours_worked):
-        totals = amount(by=[0, 6, 12, 18]).evaluate(trial)["value"].to_numpy().reshape(-1, len(NAMES))
+        totals = amount(by=[0.1, 6, 12, 18]).evaluate(trial)["value"].to_numpy().reshape(-1, len(NAMES))
         assert (np.diff(totals, axis=0) >= 0).all()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from ipseval import endpoints
@@ -10,6 +12,7 @@ from ipseval.estimate.rates import rates
 from ipseval.estimate.survival import survival
 from ipseval.examples import example
 from ipseval.results import Results
+from ipseval.trial import Trial
 from tests import reference_cases
 from tests.estimate.alpha import alpha
 from tests.estimate.trials import random_trial
@@ -166,3 +169,22 @@ def test_a_rule_for_the_unknown_must_be_stated() -> None:
         rates(trial, endpoints.ever_employed())
     with pytest.raises(AnalysisError, match="missing='imputed' is not an option"):
         rates(trial, endpoints.ever_employed(), missing="imputed")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda trial: rates(trial, endpoints.ever_employed(by=[18, 36])),
+        lambda trial: rates(trial, endpoints.employed_at(month=36)),
+        lambda trial: survival(trial, endpoints.time_to_first_job(36)),
+    ],
+)
+def test_months_beyond_the_planned_follow_up_are_refused_with_how_many_were_seen(
+    asked: Callable[[Trial], Results],
+) -> None:
+    people = [person(f"P{i}", 1100 if i < 3 else 912, arm="IPS" if i % 2 else "usual") for i in range(10)]
+    said = (
+        r"at 36 months, and follow-up was planned for 30: 3 of 10 people were followed that far\. Ask for 30"
+    )
+    with pytest.raises(AnalysisError, match=said):
+        asked(make_trial(people, jobs=[], missing_outcomes="as_not_employed"))
