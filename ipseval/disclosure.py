@@ -12,7 +12,7 @@ With ``minimum`` people as the smallest number that may be shown, and an empty c
 * **What adds up.** Of a variable's categories never so few are hidden that their sum tells on them; an
   average goes with its months, and a contrast with its arms.
 * **Curves.** Points that are left stand at least the minimum of events apart. Numbers at risk are
-  rounded to multiples of the minimum.
+  rounded to multiples of the minimum, and suppressed below it: a few rounded down would read as nobody.
 * **Texts.** Notes that hold numbers stay inside, and so do draws and covariances.
 
 Published figures are public, and stay as they are. Two limits: estimates keep their precision, so that a
@@ -190,7 +190,8 @@ class _Sheet:
         counted = np.asarray(frame["quantity"] == "count", dtype=bool)
         small |= counted & self.policy.small(frame["estimate"].to_numpy(dtype="float64"))
         self.small_cell = small & ~self.is_curve & ~self.is_rounded & ~self.is_published
-        self.hide |= self.small_cell
+        few_at_risk = self.is_rounded & self.policy.small(frame["estimate"].to_numpy(dtype="float64"))
+        self.hide |= self.small_cell | few_at_risk
 
     def _tells_of_few_deaths(self) -> Mask:
         """Whether a mean time alive, taken from the time since the event, leaves the days of a few dead."""
@@ -354,7 +355,7 @@ class _Sheet:
             "minimum": self.policy.minimum,
             "zeros": self.policy.zeros,
             "suppressed": int(self.hide.sum()),
-            "rounded": int(self.is_rounded.sum()),
+            "rounded": int((self.is_rounded & ~self.hide).sum()),
             "points_left_out": int(self.leave_out.sum()),
         }
         results = self.results

@@ -281,11 +281,19 @@ def test_few_workers_hide_every_amount_of_their_arm() -> None:
     assert "ok" in set(public.select(arm="usual").frame["status"])
 
 
-def test_rounding_says_so_and_never_shows_a_few() -> None:
-    public = protect(drawn(5)[1], Policy(10))
-    rows = public.frame.loc[public.frame["quantity"].isin(COUNTED)]
-    assert (rows["estimate"] % 10 == 0).all()
-    assert set(rows["note"]) == {"rounded to a multiple of 10"}
+def test_rounding_says_so_and_never_shows_a_few_as_nobody() -> None:
+    found = drawn(5)[1]
+    public = protect(found, Policy(10))
+    rows = public.select(quantity=list(COUNTED)).frame
+    exact = found.select(quantity=list(COUNTED)).frame["estimate"]
+    is_few = (exact > 0) & (exact < 10)
+    assert is_few.any()
+    assert (exact == 0).any()
+    assert set(rows.loc[is_few, "status"]) == {"suppressed"}
+    assert rows.loc[is_few, "estimate"].isna().all()
+    assert (rows.loc[~is_few, "estimate"] % 10 == 0).all()
+    assert (rows.loc[~is_few & (exact > 0), "estimate"] > 0).all()
+    assert set(rows.loc[~is_few, "note"]) == {"rounded to a multiple of 10"}
 
 
 def test_published_figures_stay_as_they_are() -> None:

@@ -165,7 +165,7 @@ def at_risk_table(results: Results, analysis: str, caption: str, *, lang: str = 
                 lines.append(Line(write.arm(arm), tuple(of_arm.get(month, NONE) for month in months)))
     marks = Marks()
     marks.of(*(note for row in rows_of(frame) for note in _rounded(row, write)))
-    notes = tuple(("", note) for _, note in marks.notes)
+    notes = tuple(("", note) for _, note in marks.notes) + write.closing(frame)
     return Table(caption, write.say("column.month"), _months(months, write), tuple(lines), notes)
 
 
