@@ -255,23 +255,43 @@ def _coefficients(start: Floats, alpha: float, y: Floats, offset: Floats, X: Flo
 
 
 def _derivatives(beta: Floats, alpha: float, y: Floats, offset: Floats, X: Floats) -> _Derivatives:
-    linear = offset + X @ beta
-    mean = np.exp(linear)
-    shrunk = 1 + alpha * mean
-    residual, weight = (y - mean) / shrunk, mean * (1 + alpha * y) / shrunk**2
+    at = terms(offset + X @ beta, alpha, y)
     k = X.shape[1]
     information = np.zeros((k + 1, k + 1))
-    information[:k, :k] = (X.T * weight) @ X
+    information[:k, :k] = -(X.T * at.twice_linear) @ X
+    information[:k, k] = information[k, :k] = -X.T @ at.mixed
+    information[k, k] = -float(at.twice_alpha.sum())
+    scores = np.column_stack([X * at.by_linear[:, None], at.by_alpha])
+    return _Derivatives(float(at.value.sum()), scores, information)
+
+
+class Terms(NamedTuple):
+    """Each person's log-likelihood and its derivatives in linear predictor and log alpha, shape (n,)."""
+
+    value: Floats
+    by_linear: Floats
+    by_alpha: Floats
+    twice_linear: Floats
+    mixed: Floats
+    twice_alpha: Floats
+
+
+def terms(linear: Floats, alpha: float, y: Floats) -> Terms:
+    """Return the log-likelihood of counts with mean exp(linear), offset included; Poisson at alpha 0."""
+    mean = np.exp(linear)
+    shrunk = 1 + alpha * mean
+    by_linear, twice_linear = (y - mean) / shrunk, -mean * (1 + alpha * y) / shrunk**2
     if not alpha:
-        poisson = float((y * linear - mean - gammaln(y + 1)).sum())
-        return _Derivatives(poisson, np.column_stack([X * residual[:, None], np.zeros(y.size)]), information)
+        nothing = np.zeros_like(mean)
+        value = y * linear - mean - gammaln(y + 1)
+        return Terms(value, by_linear, nothing, twice_linear, nothing, nothing)
     theta = 1 / alpha
+    value = gammaln(y + theta) - gammaln(theta) - gammaln(y + 1) - theta * np.log(shrunk)
+    value += y * (linear + np.log(alpha) - np.log(shrunk))
     by_theta = digamma(y + theta) - digamma(theta) - np.log(shrunk) - (y - mean) / (theta + mean)
     twice = polygamma(1, y + theta) - polygamma(1, theta) + mean / (theta * (theta + mean))
     twice += (y - mean) / (theta + mean) ** 2
-    information[:k, k] = information[k, :k] = alpha * X.T @ ((y - mean) * mean / shrunk**2)
-    information[k, k] = -float((theta * by_theta + theta**2 * twice).sum())
-    value = gammaln(y + theta) - gammaln(theta) - gammaln(y + 1) - theta * np.log(shrunk)
-    value += y * (linear + np.log(alpha) - np.log(shrunk))
-    scores = np.column_stack([X * residual[:, None], -theta * by_theta])
-    return _Derivatives(float(value.sum()), scores, information)
+    mixed = -alpha * (y - mean) * mean / shrunk**2
+    return Terms(
+        value, by_linear, -theta * by_theta, twice_linear, mixed, theta * by_theta + theta**2 * twice
+    )

@@ -217,21 +217,21 @@ def bootstrap_two_part(
     start = _fit(values, design, np.ones(values.size) if lost is None else lost.weights)
     X, has_any = design.observed, values > 0
 
-    def first_part(linear: Floats) -> tuple[Floats, Floats]:
+    def any_part(linear: Floats) -> tuple[Floats, Floats]:
         share = expit(linear)
         return has_any - share, share * (1 - share)
 
-    def second_part(linear: Floats) -> tuple[Floats, Floats]:
+    def positive_part(linear: Floats) -> tuple[Floats, Floats]:
         relative = values[has_any] * np.exp(-linear)
         return relative - 1.0, relative
 
     def statistic(counts: Counts) -> Floats:
         weights = counts.astype(np.float64) if lost is None else lost.replicates(counts)
-        any_part = refitted_coefficients(weights, X, start.any, first_part)
-        positive = refitted_coefficients(weights[:, has_any], X[has_any], start.positive, second_part)
+        first = refitted_coefficients(weights, X, start.any, any_part)
+        second = refitted_coefficients(weights[:, has_any], X[has_any], start.positive, positive_part)
         means = []
         for rows in (design.active, design.reference):
-            mean = expit(any_part @ rows.T) * np.exp(positive @ rows.T)
+            mean = expit(first @ rows.T) * np.exp(second @ rows.T)
             means.append((counts * mean).sum(axis=1) / counts.sum(axis=1))
         return np.column_stack(means)
 
@@ -239,6 +239,7 @@ def bootstrap_two_part(
     return StandardisedDraws(
         means=statistic(np.ones((1, values.size), np.intp))[0],
         draws=bootstrap_draws(statistic, within, replicates=replicates, seed=seed),
+        n_penalised=0,
         left_out=None,
         drawn_within=within,
     )
@@ -335,25 +336,30 @@ def _amounts(y: ArrayLike, design: ArmDesign) -> Floats:
 
 def _fit(y: Floats, design: ArmDesign, weights: Floats) -> _Parts:
     """Return the coefficients of both parts, or refuse what has no finite fit."""
-    X, has_any, counts = design.observed, y > 0, weights > 0
+    first, used = first_part(y > 0, design, weights), (y > 0) & (weights > 0)
+    return _Parts(first, _log_link(y[used], design.observed[used], weights[used]))
+
+
+def first_part(has_any: Mask, design: ArmDesign, weights: Floats) -> Floats:
+    """Return the logistic regression of having any, or refuse what has no finite fit."""
+    counts = weights > 0
     for name, members in (("active", design.in_active), ("reference", ~design.in_active)):
         people = members & counts
         have = int((people & has_any).sum())
         if have in (0, int(people.sum())):
             who = "Nobody" if have == 0 else "Everybody"
             raise AnalysisError(
-                f"{who} of {int(people.sum())} in the {name} arm has any: a two-part model has no first part "
-                f"to fit. Report the difference in means."
+                f"{who} of {int(people.sum())} in the {name} arm has any: a model in two parts has no first "
+                f"part to fit. Report the difference in means."
             )
-    first = binomial_logistic(weights * has_any, weights, X)
+    first = binomial_logistic(weights * has_any, weights, design.observed)
     if not first.converged:
         listed = checks.named_list([design.names[j] for j in first.separated], 9) or "all columns"
         raise AnalysisError(
             f"Who has any is predicted perfectly by a combination of columns ({listed}; counted from 0): "
             f"their coefficients have no finite estimate. Merge levels or leave covariates out."
         )
-    used = has_any & counts
-    return _Parts(first.coefficients, _log_link(y[used], X[used], weights[used]))
+    return first.coefficients
 
 
 def _log_link(y: Floats, X: Floats, weights: Floats) -> Floats:
