@@ -8,7 +8,6 @@ no finite fit; this is found first, and Firth's penalty stands in.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from ipseval import checks, words
 from ipseval.errors import AnalysisError
-from ipseval.estimate.design_matrix import adjustment
+from ipseval.estimate.design_matrix import adjustment, with_labels
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.binomial_logistic import binomial_logistic
@@ -36,6 +35,7 @@ METHODS = ("standardisation", "standardisation_bootstrap", "modified_poisson")
 MEASURES = {"risk_difference": "difference", "risk_ratio": "ratio", "odds_ratio": "odds_ratio"}
 
 FIRTH = words.text("note.firth")
+PENALISED = words.text("note.penalised_replicates")
 NO_BOOTSTRAP = words.text("note.no_bootstrap_separated")
 STRATA_LEFT_OUT = words.text("note.strata_left_out")
 DOES_NOT_VARY = words.text("note.does_not_vary")
@@ -94,7 +94,7 @@ def model_of(
 
 
 @dataclass(frozen=True)
-class _People:
+class People:
     """The people of one contrast who count: their outcome, arm, covariates and stratum."""
 
     y: Floats
@@ -106,8 +106,7 @@ class _People:
 
     def reason(self, refusal: AnalysisError) -> str:
         """Return a refusal of the kernels, which count covariates, with their names."""
-        named = re.sub(r"covariate (\d+)", lambda found: self.labels[int(found[1])], str(refusal))
-        return re.sub(r"(; )?counted from 0(; )?", "", named).replace(" ()", "")
+        return with_labels(refusal, self.labels)
 
     def is_separated(self) -> bool:
         """Whether a logistic regression has no finite fit although the outcome varies."""
@@ -116,10 +115,11 @@ class _People:
         return bool(fitted)
 
 
-def _people(model: Model, yes: Mask, is_active: Mask, among: Mask) -> _People:
+def people_of(model: Model, yes: Mask, is_active: Mask, among: Mask) -> People:
+    """Return the people who count, without the covariates that do not vary among them."""
     columns = model.columns[among]
     varies = (columns != columns[:1]).any(axis=0)
-    return _People(
+    return People(
         y=yes[among].astype(np.float64),
         in_active=is_active[among],
         columns=columns[:, varies],
@@ -153,7 +153,7 @@ def adjusted(
         The keys and numbers of people of a row about either arm, and about the contrast.
     """
     label = contrast_label(*pair)
-    among = _people(model, *people)
+    among = people_of(model, *people)
     note = remarks(str(keys[label]["note"]), model.note, among.note)
     rows = {
         about: {**columns, "setting": model.setting(missing), "note": "", **note}
@@ -166,7 +166,7 @@ def adjusted(
 
 
 def _standardised(
-    sheet: Sheet, model: Model, among: _People, pair: tuple[str, str], rows: dict[str, Keys]
+    sheet: Sheet, model: Model, among: People, pair: tuple[str, str], rows: dict[str, Keys]
 ) -> bool:
     """Write the standardised proportions and their contrasts; return whether the data are separated."""
     label, method = contrast_label(*pair), {"method": "standardisation"}
@@ -202,7 +202,7 @@ def _standardised(
     return is_separated
 
 
-def _bootstrapped(sheet: Sheet, model: Model, among: _People, row: Keys, *, is_separated: bool) -> None:
+def _bootstrapped(sheet: Sheet, model: Model, among: People, row: Keys, *, is_separated: bool) -> None:
     """Write the percentile intervals, for which the model is refitted to people drawn again."""
     row = {**row, "method": "standardisation_bootstrap"}
     try:
@@ -224,10 +224,11 @@ def _bootstrapped(sheet: Sheet, model: Model, among: _People, row: Keys, *, is_s
         found = draws.interval(measure, conf_level=sheet.conf_level)
         numbers = {name: getattr(found, name) for name in ("estimate", "std_error", "conf_low", "conf_high")}
         unit = "proportion" if measure == "difference" else "ratio"
-        sheet.add(quantity, **row | numbers | {"unit": unit} | remarks(str(row["note"]), found.note))
+        said = PENALISED if draws.n_penalised else found.note
+        sheet.add(quantity, **row | numbers | {"unit": unit} | remarks(str(row["note"]), said))
 
 
-def _modified_poisson(sheet: Sheet, among: _People, row: Keys) -> None:
+def _modified_poisson(sheet: Sheet, among: People, row: Keys) -> None:
     """Write the ratio of proportions at the same covariates."""
     row = {**row, "method": "modified_poisson"}
     try:

@@ -4,75 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks, words
-from ipseval.endpoints.amounts import NO_JOB
+from ipseval import checks
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
-from ipseval.estimate.sheet import Sheet, contrast_label, remarks
+from ipseval.estimate import amounts_by_model, amounts_by_rank
+from ipseval.estimate.amount_people import (
+    RULES,
+    Arm,
+    arms_of,
+    columns_of,
+    people_of,
+    said_of,
+    steps_of,
+)
+from ipseval.estimate.sheet import NOBODY, Sheet, contrast_label, remarks
 from ipseval.estimate.unknown import setting_of
 from ipseval.results import Declaration, Results
 from ipseval.stats import bootstrap, censored_means, means, ranks
 from ipseval.trial import Trial
 
-RULES = ("weighted", "as_not_employed", "observed")
+#: Further methods, written only when they are asked for by name.
+METHODS = (*amounts_by_rank.METHODS, *amounts_by_model.METHODS)
+
+
+def chosen_methods(methods: Iterable[str]) -> tuple[str, ...]:
+    """Return the further methods asked for; refuse one that does not exist, or a bare text."""
+    names = checks.names(methods, "methods")
+    for name in names:
+        checks.one_of(name, METHODS, "methods")
+    return names
+
 
 DECLARATION = Declaration(
     name="amounts",
     outcomes=("amount",),
-    quantities=("mean", "mean_difference", "median", "share_zero", "probability_of_superiority"),
+    quantities=(
+        "mean",
+        "mean_difference",
+        "mean_ratio",
+        "rate_ratio",
+        "odds_ratio",
+        "median",
+        "share_zero",
+        "probability_of_superiority",
+        "rank_test",
+        "location_shift",
+        "standardised_mean_difference",
+    ),
     section="amounts",
     figure="amounts",
     options={
         "missing": partial(checks.one_of, options=RULES, name="missing"),
+        "methods": chosen_methods,
+        "strata": partial(checks.names, name="strata"),
+        "adjust": partial(checks.names, name="adjust"),
         "replicates": partial(checks.whole_number, name="replicates", low=100, high=1_000_000),
         "seed": partial(checks.whole_number, name="seed", low=0, high=2**63 - 1),
         "conf_level": checks.confidence,
     },
 )
 
-NOT_RECORDED = words.text("note.not_recorded")
-BIASED = words.text("note.early_leavers_dropped")
-WORKERS_ONLY = words.text("note.workers_only")
-NOBODY = words.text("note.nobody")
-ACCRUED = words.text("note.accrued")
 SEED = 20140601
-
-
-#: A total is weighted in parts of six months: who is lost counts up to the last part seen in full.
-PART_MONTHS = 6
-
-
-class _Arm(NamedTuple):
-    """Amounts of one arm's people whose amount was recorded, and how many were not.
-
-    ``parts`` has a row per person and a column per part of the window, ``ends`` the last day of each.
-    """
-
-    parts: NDArray[np.float64]
-    ends: NDArray[np.float64]
-    is_complete: NDArray[np.bool_]
-    followed: NDArray[np.float64]
-    n_missing: int
-    n_unrecorded: int
-
-    @property
-    def amount(self) -> NDArray[np.float64]:
-        """What each person accrued by their last day."""
-        return np.asarray(self.parts.sum(axis=1))
-
-    def under(self, rule: str) -> _Arm:
-        """Return the people who count under a rule."""
-        if rule != "observed":
-            return self
-        keep = self.is_complete
-        return self._replace(parts=self.parts[keep], is_complete=keep[keep], followed=self.followed[keep])
+_BOOTSTRAP = {"bootstrap_percentile": "percentile", "bootstrap_bca": "bca"}
 
 
 def amounts(
@@ -80,6 +79,9 @@ def amounts(
     endpoint: Endpoint,
     *,
     missing: str = "weighted",
+    methods: Iterable[str] = (),
+    strata: Iterable[str] | None = None,
+    adjust: Iterable[str] = (),
     replicates: int = 2000,
     seed: int = SEED,
     conf_level: float = 0.95,
@@ -99,6 +101,24 @@ def amounts(
         in one part where parts do not add up, as for the longest job). ``as_not_employed``: nothing is
         added after a person is lost, so that a mean is a lower bound. ``observed``: only people
         followed to the end, which is biased.
+    methods : iterable of str
+        Further methods, each with rows of its own:
+
+        - ``"wilcoxon"``: the rank-sum test; ``"van_elteren"``: the same within ``strata``, with the
+          probability of having had more than someone in the same stratum;
+        - ``"hodges_lehmann"``: the median of all differences between two people, with the share of
+          each arm that has none, because with many zeros it sticks to 0;
+        - ``"hedges_g"``: the difference in pooled standard deviations (Hedges' g and Cohen's d);
+        - ``"two_part"``: a logistic model of having any and a log-linear model of how much, and the
+          means that follow, under the rule ``missing`` (whole records are weighted);
+        - ``"negative_binomial"``: the rate ratio of days or jobs, each person observed for a time of
+          their own, and the means over the whole window; ``"hurdle"``: in two parts, the second a
+          zero-truncated negative binomial;
+        - ``"workers"``: mean and median of those who had any, which is no randomised comparison.
+    strata : iterable of str, optional
+        Columns of participants for ``"van_elteren"``; by default the strata of the design.
+    adjust : iterable of str
+        Columns of participants known at randomisation that the models hold beside the arm.
     replicates, seed : int
         Of the bootstrap, which draws people within their arm.
     conf_level : float
@@ -110,19 +130,25 @@ def amounts(
     -------
     Results
         Per horizon: the mean of both arms and their difference, in the endpoint's unit, with a
-        bootstrap percentile interval (the default) and a t interval beside it; the share with none
+        bootstrap percentile interval (the default), one corrected for bias and skewness (BCa, for the
+        main rule), and beside them a t interval from a robust standard error; the share with none
         at all; the median; and the probability that someone in the active arm had more than someone
-        in the reference arm, ties counting one half.
+        in the reference arm, ties counting one half. What ``methods`` asks for that cannot be had is
+        a row with its reason.
 
     Raises
     ------
     AnalysisError
-        For an endpoint that is not an amount.
+        For an endpoint that is not an amount, a method that does not exist, covariates that are
+        unknown or incomplete, or covariates without a model to hold them.
 
     References
     ----------
-    Bang & Tsiatis (2000), Biometrika 87:329-343; Efron & Tibshirani (1993), section 13.3;
-    Brunner & Munzel (2000), Biometrical Journal 42:17-25.
+    Bang & Tsiatis (2000), Biometrika 87:329-343; Efron & Tibshirani (1993), sections 13.3 and 14.3;
+    Brunner & Munzel (2000), Biometrical Journal 42:17-25; van Elteren (1960), Bulletin of the
+    International Statistical Institute 37:351-361; Kawaguchi, Koch & Wang (2011), Statistics in
+    Biopharmaceutical Research 3:217-231; Duan et al. (1983), Journal of Business & Economic
+    Statistics 1:115-126; Lawless (1987), Canadian Journal of Statistics 15:209-225.
 
     Examples
     --------
@@ -137,101 +163,90 @@ def amounts(
             f"{endpoint.name} is a {endpoint.kind} outcome; amounts are of days, hours or money. "
             f"Use ips.rates for a yes or no, ips.survival for a time."
         )
-    checks.one_of(missing, RULES, "missing")
-    checks.whole_number(replicates, "replicates", low=100, high=1_000_000)
-    checks.whole_number(seed, "seed", low=0, high=2**63 - 1)
-    arguments = {"missing": missing, "replicates": replicates}
+    for option, value in (("missing", missing), ("replicates", replicates), ("seed", seed)):
+        DECLARATION.options[option](value)
+    asked, covariates = _asked(trial, methods, adjust)
+    within = trial.design.strata if strata is None else checks.names(strata, "strata")
+    arguments: dict[str, Any] = {"missing": missing, "replicates": replicates}
+    if asked:
+        arguments |= {"methods": list(asked), "strata": list(within), "adjust": list(covariates.names)}
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level), seed)
-    sheet.main("bootstrap_percentile", setting_of(missing), "mean_difference")
-    sheet.main("", setting_of(missing), "mean")
-    sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
-    steps = {month: _steps(endpoint, month) for month in endpoint.months}
+    _main_rows(sheet, missing, asked)
+    steps = {month: steps_of(endpoint, month) for month in endpoint.months}
     finer = {"by": tuple(sorted(set().union(*steps.values())))} if endpoint.accrues else {}
     outcome = replace(endpoint, **finer).evaluate(trial)
     unit = endpoint.describe(trial.design)["unit"]
     for month in endpoint.months:
-        arms = _arms(trial, outcome, steps[month])
-        keys = {"time_from": 0.0, "time": month, "time_unit": "months"}
+        arms = arms_of(trial, outcome, steps[month])
+        when = {"time_from": 0.0, "time": month, "time_unit": "months"}
         for rule in RULES:
-            _means(sheet, arms, rule, {**keys, "setting": setting_of(rule), "unit": unit}, (replicates, seed))
-        _distribution(sheet, arms, {**keys, "setting": setting_of("as_not_employed")}, unit)
+            intervals = _BOOTSTRAP if rule == missing else {"bootstrap_percentile": "percentile"}
+            keys = {**when, "setting": setting_of(rule), "unit": unit}
+            _means(sheet, arms, rule, keys, intervals, (replicates, seed))
+        as_seen = {**when, "setting": setting_of("as_not_employed")}
+        _distribution(sheet, arms, as_seen, unit)
+        amounts_by_rank.by_rank(sheet, arms, as_seen, unit, asked, within)
+        amounts_by_model.by_model(sheet, arms, missing, when, unit, asked, covariates, (replicates, seed))
     return sheet.results()
 
 
-def _steps(endpoint: Endpoint, month: float) -> list[float]:
-    """Return the months at which the parts of a window end; one part where parts do not add up."""
-    inner = np.arange(PART_MONTHS, month, PART_MONTHS) if endpoint.accrues else np.empty(0)
-    return [*map(float, inner), month]
+def _asked(
+    trial: Trial, methods: Iterable[str], adjust: Iterable[str]
+) -> tuple[tuple[str, ...], amounts_by_model.Covariates]:
+    """Return the further methods asked for, and what models are adjusted for."""
+    asked, names = chosen_methods(methods), checks.names(adjust, "adjust")
+    if names and not set(asked) & set(amounts_by_model.METHODS):
+        listed = ", ".join(repr(model) for model in amounts_by_model.METHODS)
+        raise AnalysisError(
+            f"adjust={list(names)} has no model to stand in. Ask for one: methods= with {listed}."
+        )
+    return asked, amounts_by_model.Covariates.of(trial, names)
 
 
-def _arms(trial: Trial, outcomes: pd.DataFrame, steps: list[float]) -> dict[str, _Arm]:
-    outcome = outcomes.loc[outcomes["month"] == steps[-1]]
-    by_step = [outcomes.loc[outcomes["month"] == step, "value"].to_numpy(dtype=np.float64) for step in steps]
-    parts = np.diff(np.column_stack([np.zeros(len(outcome)), *by_step]), axis=1)
-    ends = np.array([trial.design.horizon_day(step) - 1.0 for step in steps])
-    amount = outcome["value"].to_numpy(dtype=np.float64)
-    complete = outcome["is_complete"].to_numpy(dtype=bool)
-    until = outcome["observed_until"].to_numpy(dtype=np.float64)
-    arm, reason = outcome["arm"].to_numpy(), outcome["reason"].to_numpy()
-    recorded = ~np.isnan(amount)
-    made = {}
-    for name in trial.design.arms:
-        rows = recorded & (arm == name)
-        # Someone without a job has no tenure: there is nothing unknown about it.
-        unknown = int(((arm == name) & ~(recorded & complete) & (reason != NO_JOB)).sum())
-        unrecorded = int(((arm == name) & np.isnan(amount) & (reason != NO_JOB)).sum())
-        made[name] = _Arm(parts[rows], ends, complete[rows], until[rows], unknown, unrecorded)
-    return made
+def _main_rows(sheet: Sheet, missing: str, asked: tuple[str, ...]) -> None:
+    """Say which rows hold the default of each quantity."""
+    sheet.main("bootstrap_percentile", setting_of(missing), "mean_difference")
+    sheet.main(_robust(missing), setting_of(missing), "mean")
+    sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
+    sheet.main("hedges_g", "", "standardised_mean_difference")
+    sheet.main("negative_binomial", "", "rate_ratio")
+    for model in ("two_part", "hurdle", "negative_binomial"):
+        if model in asked:
+            sheet.main(model, "", "mean_ratio")
+            break
 
 
-def _said(sheet: Sheet, arms: list[_Arm], rule: str) -> list[str]:
-    """Return what must be said of a number under a rule."""
-    incomplete = any(not data.is_complete.all() for data in arms)
-    said = [WORKERS_ONLY] if sheet.endpoint is not None and sheet.endpoint.name == "job_tenure" else []
-    said += [NOT_RECORDED] if any(data.n_unrecorded for data in arms) else []
-    said += [BIASED] if rule == "observed" and incomplete else []
-    return said + ([ACCRUED] if rule == "as_not_employed" and incomplete else [])
+def _robust(rule: str) -> str:
+    return "bang_tsiatis" if rule == "weighted" else "t"
 
 
-def _mean(data: _Arm, rule: str, conf_level: float) -> Any:
+def _mean(data: Arm, rule: str, conf_level: float) -> Any:
     if rule == "weighted":
         return censored_means.partitioned_mean_amount(*data[:4], conf_level=conf_level)
     return means.mean(data.under(rule).amount, conf_level=conf_level)
 
 
-def _columns(found: Any, said: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the columns of a kernel's answer: its numbers, and its note after what is said anyway."""
-    names = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
-    numbers = {name: getattr(found, name) for name in names if hasattr(found, name)}
-    return numbers | remarks(*said, getattr(found, "note", "").rstrip("."))
-
-
 def _means(
-    sheet: Sheet, arms: dict[str, _Arm], rule: str, keys: dict[str, Any], drawing: tuple[int, int]
+    sheet: Sheet,
+    arms: dict[str, Arm],
+    rule: str,
+    keys: dict[str, Any],
+    intervals: dict[str, str],
+    drawing: tuple[int, int],
 ) -> None:
     """Write the mean of each arm and the differences under one rule."""
     level = sheet.conf_level
-    robust = "bang_tsiatis" if rule == "weighted" else "t"
     for arm, data in arms.items():
-        row = {
-            **keys,
-            "arm": arm,
-            "n": len(data.under(rule).amount),
-            "n_missing": data.n_missing,
-            "method": robust,
-        }
+        row = {**keys, "arm": arm, "n": len(data.under(rule).amount), "n_missing": data.n_missing}
+        row |= {"method": _robust(rule)}
         with sheet.attempt("mean", **row):
-            sheet.add("mean", **_columns(_mean(data, rule, level), _said(sheet, [data], rule)), **row)
+            sheet.add("mean", **columns_of(_mean(data, rule, level), said_of(sheet, [data], rule)), **row)
     for active, reference in sheet.trial.design.comparisons:
-        pair = [arms[active], arms[reference]]
-        counted = [data.under(rule) for data in pair]
-        said = _said(sheet, pair, rule)
-        row = {**keys, "contrast": contrast_label(active, reference)}
-        row |= {
-            "n": sum(len(data.amount) for data in counted),
-            "n_missing": sum(data.n_missing for data in pair),
-        }
-        method = robust if rule == "weighted" else "welch"
+        pair = arms[active], arms[reference]
+        counted = pair[0].under(rule), pair[1].under(rule)
+        said = said_of(sheet, pair, rule)
+        row = {**keys, "contrast": contrast_label(active, reference), **people_of(pair, counted)}
+        method = "bang_tsiatis" if rule == "weighted" else "welch"
         with sheet.attempt("mean_difference", method=method, **row):
             if rule == "weighted":
                 found = censored_means.censored_mean_difference(
@@ -239,53 +254,84 @@ def _means(
                 )
             else:
                 found = means.mean_difference(*(data.amount for data in counted), conf_level=level)
-            sheet.add("mean_difference", method=method, **_columns(found, said), **row)
-        with sheet.attempt("mean_difference", method="bootstrap_percentile", **row):
-            drawn = _bootstrap(counted, rule, level, drawing)
-            sheet.add("mean_difference", method="bootstrap_percentile", **_columns(drawn, said), **row)
+            sheet.add("mean_difference", method=method, **columns_of(found, said), **row)
+        drawn = cache(partial(_draws, counted, rule, drawing))
+        for method, kind in intervals.items():
+            with sheet.attempt("mean_difference", method=method, **row):
+                interval = drawn().interval(kind, level)
+                sheet.add("mean_difference", method=method, **columns_of(interval, said), **row)
 
 
-def _bootstrap(
-    pair: list[_Arm], rule: str, conf_level: float, drawing: tuple[int, int]
-) -> bootstrap.BootstrapInterval:
-    """Return the difference with a percentile interval; the weights are estimated anew in each draw."""
+class _Draws(NamedTuple):
+    """Bootstrap replicates of a difference in means; ``note`` says why no interval can be made of them."""
+
+    draws: NDArray[np.float64]
+    estimate: float
+    acceleration: float
+    note: str
+
+    def interval(self, kind: str, conf_level: float) -> bootstrap.BootstrapInterval:
+        """Return the percentile or the BCa interval."""
+        if kind == "percentile":
+            found = bootstrap.percentile_interval(self.draws, self.estimate, conf_level=conf_level)
+        else:
+            found = bootstrap.bca_interval(
+                self.draws, self.estimate, self.acceleration, conf_level=conf_level
+            )
+        if not self.note:
+            return found
+        nan = float("nan")
+        return found._replace(std_error=nan, conf_low=nan, conf_high=nan, note=self.note)
+
+
+def _draws(pair: tuple[Arm, Arm], rule: str, drawing: tuple[int, int]) -> _Draws:
+    """Draw people within their arm; weights are estimated anew in each draw."""
     replicates, seed = drawing
-    if rule != "weighted":
-        both = (data.amount for data in pair)
-        return bootstrap.bootstrap_mean_difference(
-            *both, replicates=replicates, seed=seed, conf_level=conf_level
-        )
     split = len(pair[0].amount)
 
     def difference(counts: NDArray[np.intp]) -> NDArray[np.float64]:
         drawn = (counts[:, :split], counts[:, split:])
-        found = [
-            censored_means.partitioned_mean_replicates(*data[:4], count)
-            for data, count in zip(pair, drawn, strict=True)
-        ]
+        found = [_replicates(data, rule, count) for data, count in zip(pair, drawn, strict=True)]
         return found[0] - found[1]
 
+    arms = [_mean(data, rule, 0.95) for data in pair]
     cells = np.repeat([1, 0], [split, len(pair[1].amount)])
-    estimate = float(difference(np.ones((1, len(cells)), dtype=np.intp))[0])
-    draws = bootstrap.bootstrap_draws(difference, cells, replicates=replicates, seed=seed)
-    return bootstrap.percentile_interval(draws, estimate, conf_level=conf_level)
+    influence = [
+        sign * (found.influence if rule == "weighted" else data.amount - found.estimate) / len(data.amount)
+        for sign, found, data in zip((1, -1), arms, pair, strict=True)
+    ]
+    counted = [found.n_complete if rule == "weighted" else found.n for found in arms]
+    return _Draws(
+        draws=bootstrap.bootstrap_draws(difference, cells, replicates=replicates, seed=seed),
+        estimate=float(difference(np.ones((1, len(cells)), dtype=np.intp))[0]),
+        acceleration=bootstrap.acceleration_of(np.concatenate(influence)),
+        note=means.TOO_FEW if min(counted) < 2 else "",
+    )
 
 
-def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], unit: str) -> None:
+def _replicates(data: Arm, rule: str, counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of one arm in each draw."""
+    if rule == "weighted":
+        return censored_means.partitioned_mean_replicates(*data[:4], counts)
+    drawn: NDArray[np.float64] = counts @ data.amount / counts.sum(axis=1)
+    return drawn
+
+
+def _distribution(sheet: Sheet, arms: dict[str, Arm], keys: dict[str, Any], unit: str) -> None:
     """Write the share with none, the median, and the probability of superiority."""
     for arm, data in arms.items():
         n, none = len(data.amount), int((data.amount == 0).sum())
         row = {**keys, "arm": arm, "n": n, "n_missing": data.n_missing}
         if not n:
             for quantity in ("share_zero", "median"):
-                sheet.add(quantity, status="failed", note=NOBODY, **row)
+                sheet.add(quantity, note=NOBODY, **row)
             continue
         # Whoever had a job had more than none, whether or not it was recorded how much.
         everyone = n + data.n_unrecorded
-        said = remarks(*_said(sheet, [data._replace(n_unrecorded=0)], "as_not_employed"))
+        said = remarks(*said_of(sheet, [data._replace(n_unrecorded=0)], "as_not_employed"))
         share = {"estimate": none / everyone, "n_event": none, "unit": "proportion", **row, "n": everyone}
         sheet.add("share_zero", **share, **said)
-        said = remarks(*_said(sheet, [data], "as_not_employed"))
+        said = remarks(*said_of(sheet, [data], "as_not_employed"))
         sheet.add("median", estimate=np.median(data.amount), unit=unit, **row, **said)
     for active, reference in sheet.trial.design.comparisons:
         pair = [arms[active], arms[reference]]
@@ -294,12 +340,11 @@ def _distribution(sheet: Sheet, arms: dict[str, _Arm], keys: dict[str, Any], uni
             "contrast": contrast_label(active, reference),
             "unit": "proportion",
             "method": "brunner_munzel_logit",
-            "n": sum(len(data.amount) for data in pair),
-            "n_missing": sum(data.n_missing for data in pair),
+            **people_of(pair, pair),
         }
         with sheet.attempt("probability_of_superiority", **row):
             found = ranks.probability_of_superiority(
                 pair[0].amount, pair[1].amount, conf_level=sheet.conf_level
             )
-            beside = _said(sheet, pair, "as_not_employed")
-            sheet.add("probability_of_superiority", **_columns(found, beside), **row)
+            beside = said_of(sheet, pair, "as_not_employed")
+            sheet.add("probability_of_superiority", **columns_of(found, beside), **row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -50,6 +51,12 @@ def adjustment(trial: Trial, names: Iterable[str]) -> tuple[Floats, list[str]]:
     people = len(trial)
     made = np.column_stack(columns) if columns else np.empty((people, 0))
     return made - made.mean(axis=0, keepdims=True), labels
+
+
+def with_labels(refusal: AnalysisError, labels: list[str]) -> str:
+    """Return a refusal of the kernels, which count covariates, with their names."""
+    named = re.sub(r"covariate (\d+)", lambda found: labels[int(found[1])], str(refusal))
+    return re.sub(r"(; )?counted from 0(; )?", "", named).replace(" ()", "")
 
 
 def _complete(trial: Trial, name: str) -> pd.Series:

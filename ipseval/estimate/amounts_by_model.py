@@ -1,0 +1,231 @@
+"""Models of amounts, on request: two parts, a hurdle, or a negative binomial; and their marginal means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseval import words
+from ipseval.errors import AnalysisError
+from ipseval.estimate.amount_people import Arm, Pair, columns_of, people_of, said_of
+from ipseval.estimate.design_matrix import adjustment, with_labels
+from ipseval.estimate.sheet import Sheet, contrast_label
+from ipseval.results.setting import setting
+from ipseval.stats.hurdle import hurdle
+from ipseval.stats.marginal_contrasts import Standardised
+from ipseval.stats.negative_binomial import VARIANCES, negative_binomial
+from ipseval.stats.two_part import bootstrap_two_part, two_part
+from ipseval.trial import Trial
+
+METHODS = ("two_part", "hurdle", "negative_binomial")
+
+BOTH_PARTS_HOLD = words.text("note.both_parts_hold")
+CONSTANT_RATE = words.text("note.constant_rate")
+DOES_NOT_VARY = words.text("note.does_not_vary")
+NEEDS_COUNTS = words.text("note.needs_counts")
+THOSE_WITH_ANY = words.text("note.those_with_any")
+
+Floats = NDArray[np.float64]
+Keys = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """What models are adjusted for, a row per person randomised."""
+
+    names: tuple[str, ...]
+    columns: Floats
+    labels: list[str]
+
+    @classmethod
+    def of(cls, trial: Trial, names: tuple[str, ...]) -> Covariates:
+        """Return the covariates, or refuse what is missing for anyone."""
+        return cls(names, *adjustment(trial, names))
+
+
+@dataclass(frozen=True)
+class _People:
+    """The people of one contrast: amount, arm and covariates, whether complete, and days observed."""
+
+    y: Floats
+    in_active: NDArray[np.bool_]
+    columns: Floats
+    labels: list[str]
+    is_complete: NDArray[np.bool_]
+    followed: Floats
+    days_observed: Floats
+    note: str
+
+    @classmethod
+    def of(cls, pair: Pair, covariates: Covariates) -> _People:
+        place = np.concatenate([data.place for data in pair])
+        columns = covariates.columns[place]
+        varies = (columns != columns[:1]).any(axis=0)
+        return cls(
+            y=np.concatenate([data.amount for data in pair]),
+            in_active=np.repeat([True, False], [len(data.place) for data in pair]),
+            columns=columns[:, varies],
+            labels=[label for label, kept in zip(covariates.labels, varies, strict=True) if kept],
+            is_complete=np.concatenate([data.is_complete for data in pair]),
+            followed=np.concatenate([data.followed for data in pair]),
+            days_observed=np.concatenate([data.days_observed for data in pair]),
+            note="" if varies.all() else DOES_NOT_VARY,
+        )
+
+    @property
+    def lost(self) -> dict[str, Any]:
+        """Who is complete and until when each was followed, for weights."""
+        return {"is_complete": self.is_complete, "followed_days": self.followed}
+
+
+def by_model(
+    sheet: Sheet,
+    arms: dict[str, Arm],
+    rule: str,
+    keys: Keys,
+    unit: str,
+    methods: tuple[str, ...],
+    covariates: Covariates,
+    drawing: tuple[int, int],
+) -> None:
+    """Write what was asked for at one horizon.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    arms : mapping of str to Arm
+    rule : str
+        How the people lost are counted by "two_part"; the other models count the days observed.
+    keys : mapping
+        Keys of the rows: time.
+    unit : str
+        Of the amounts.
+    methods : tuple of str
+        Out of ``METHODS``; others are left to others.
+    covariates : Covariates
+    drawing : tuple of int
+        Replicates and seed of the bootstrap.
+    """
+    for active, reference in sheet.trial.design.comparisons:
+        names, label = (active, reference), contrast_label(active, reference)
+        pair = arms[active], arms[reference]
+        for method in METHODS:
+            if method not in methods:
+                continue
+            counted = rule if method == "two_part" else "days_observed"
+            used = pair[0].under(counted), pair[1].under(counted)
+            row = {**keys, "setting": setting(missing=counted, adjust=covariates.names), "unit": unit}
+            # Arms adjusted together with one of several others differ from contrast to contrast.
+            about = {"term": label} if len(sheet.trial.design.comparisons) > 1 else {}
+            rows = {
+                name: {**row, **about, "arm": name, "n": len(data.place), "n_missing": data.n_missing}
+                for name, data in zip(names, used, strict=True)
+            }
+            rows[label] = {**row, "contrast": label, **people_of(pair, used)}
+            write = _Model(sheet, names, rows, used, counted, _People.of(used, covariates))
+            if method == "two_part":
+                write.two_part(drawing)
+            else:
+                write.of_counts(method)
+
+
+@dataclass
+class _Model:
+    """One model of one contrast on its way to the sheet."""
+
+    sheet: Sheet
+    names: tuple[str, str]
+    rows: dict[str, Keys]
+    pair: Pair
+    rule: str
+    people: _People
+
+    @property
+    def label(self) -> str:
+        return contrast_label(*self.names)
+
+    def two_part(self, drawing: tuple[int, int]) -> None:
+        """Write means, difference and ratio of a two-part model with both intervals, and its parts."""
+        people, level = self.people, self.sheet.conf_level
+        lost = people.lost if self.rule == "weighted" else {}
+        said = [BOTH_PARTS_HOLD] if people.columns.size else []
+
+        def fit() -> None:
+            found = two_part(people.y, people.in_active, people.columns, **lost, conf_level=level)
+            self._marginal(found.marginal, "two_part", said)
+            row = self.rows[self.label] | {"unit": "ratio"}
+            any_said = self._said()
+            self.sheet.add(
+                "odds_ratio", **row, method="two_part_any", **columns_of(found.any_odds_ratio, any_said)
+            )
+            positive = columns_of(found.positive_ratio, [THOSE_WITH_ANY, *any_said])
+            self.sheet.add("mean_ratio", **row, method="two_part_positive", **positive)
+
+        def draw() -> None:
+            replicates, seed = drawing
+            draws = bootstrap_two_part(
+                people.y, people.in_active, people.columns, **lost, replicates=replicates, seed=seed
+            )
+            for quantity, measure in (("mean_difference", "difference"), ("mean_ratio", "ratio")):
+                found = columns_of(draws.interval(measure, conf_level=level), [*said, *self._said()])
+                row = self.rows[self.label] | ({"unit": "ratio"} if measure == "ratio" else {})
+                self.sheet.add(quantity, **row, method="two_part_bootstrap", **found)
+
+        if self._attempt(fit, "two_part"):
+            self._attempt(draw, "two_part_bootstrap", of_arms=False)
+
+    def of_counts(self, method: str) -> None:
+        """Write the means of a model of counts with their contrasts, and the rate ratio where it has one."""
+        people, level = self.people, self.sheet.conf_level
+        window = float(self.pair[0].ends[-1]) + 1.0
+
+        def fit() -> None:
+            if (people.y != np.floor(people.y)).any():
+                raise AnalysisError(NEEDS_COUNTS)
+            arguments = people.y, people.in_active, people.columns
+            said = [CONSTANT_RATE] if (people.days_observed < window).any() else []
+            if method == "hurdle":
+                said += [BOTH_PARTS_HOLD] if people.columns.size else []
+                self._marginal(hurdle(*arguments, exposure=people.days_observed, at=window), method, said)
+                return
+            found = negative_binomial(*arguments, exposure=people.days_observed)
+            self._marginal(found.means(window), method, said)
+            for variance, name in zip(VARIANCES, (method, f"{method}_model"), strict=True):
+                ratio = columns_of(found.rate_ratio(variance, conf_level=level), [*said, *self._said()])
+                self.sheet.add(
+                    "rate_ratio", **self.rows[self.label] | {"unit": "ratio"}, method=name, **ratio
+                )
+
+        self._attempt(fit, method)
+
+    def _said(self) -> list[str]:
+        return [*said_of(self.sheet, self.pair, self.rule), self.people.note]
+
+    def _marginal(self, found: Standardised, method: str, said: list[str]) -> None:
+        """Write both marginal means, their difference and their ratio."""
+        level, said = self.sheet.conf_level, [*said, *self._said()]
+        for name, is_active in zip(self.names, (True, False), strict=True):
+            mean = columns_of(found.mean(is_active, conf_level=level), [*said, found.note])
+            self.sheet.add("mean", **self.rows[name], method=method, **mean)
+        for quantity, measure in (("mean_difference", "difference"), ("mean_ratio", "ratio")):
+            row = self.rows[self.label] | ({"unit": "ratio"} if measure == "ratio" else {})
+            contrast = columns_of(found.contrast(measure, conf_level=level), said)
+            self.sheet.add(quantity, **row, method=method, **contrast)
+
+    def _attempt(self, work: Callable[[], None], method: str, *, of_arms: bool = True) -> bool:
+        """Do the work, or write rows with the reason why it cannot be done."""
+        try:
+            work()
+        except AnalysisError as refusal:
+            failed = {"method": method, "status": "failed", "note": with_labels(refusal, self.people.labels)}
+            for name in self.names if of_arms else ():
+                self.sheet.add("mean", **self.rows[name] | failed)
+            for quantity in ("mean_difference", "mean_ratio"):
+                unit = {"unit": "ratio"} if quantity == "mean_ratio" else {}
+                self.sheet.add(quantity, **self.rows[self.label] | failed | unit)
+            return False
+        return True
