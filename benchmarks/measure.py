@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +39,37 @@ class Measured:
 
 def report(call: Callable[[], Sequence[NDArray[np.int64]]]) -> None:
     """Run ``call`` once; print its time, peak memory above the start and the digest of its answer."""
+    answer, run = _run(call)
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(part, dtype="<i8").tobytes() for part in answer))
+    print(json.dumps(run | {"answer": digest.hexdigest()}))
+
+
+def report_numbers(call: Callable[[], Sequence[float]]) -> None:
+    """Run ``call`` once; print its time, peak memory above the start and the numbers it gives."""
+    answer, run = _run(call)
+    print(json.dumps(run | {"answer": json.dumps([float(number) for number in answer])}))
+
+
+def apart(one: Measured, other: Measured) -> float:
+    """Return the largest relative difference between the numbers of two engines, as far as both have them."""
+    pairs = [
+        np.array([a, b])
+        for mine in one.answers
+        for theirs in other.answers
+        for a, b in zip(json.loads(mine), json.loads(theirs), strict=False)
+    ]
+    first, second = np.array(pairs, dtype=np.float64).T
+    return float(np.max(np.abs(first - second) / np.abs(second)))
+
+
+def _run(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
     gc.collect()
     before = _restart_peak_memory()
     began, began_working = time.perf_counter(), time.process_time()
     answer = call()
     seconds, processor_seconds = time.perf_counter() - began, time.process_time() - began_working
     megabytes = (_memory("VmHWM") - before) / 1024
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(part, dtype="<i8").tobytes() for part in answer))
-    run = {"seconds": seconds, "processor_seconds": processor_seconds, "megabytes": megabytes}
-    print(json.dumps(run | {"answer": digest.hexdigest()}))
+    return answer, {"seconds": seconds, "processor_seconds": processor_seconds, "megabytes": megabytes}
 
 
 def compare(
@@ -71,20 +94,40 @@ def compare(
 def table(measured: Mapping[str, Measured], ours: str) -> list[str]:
     """Return lines of Markdown: one engine per row, beside ours; no ratio where the answers differ."""
     mine = measured[ours]
+    same = {engine: len(each.answers | mine.answers) == 1 for engine, each in measured.items()}
+    said = {engine: "yes" if agrees else "NO" for engine, agrees in same.items()}
+    return _table(measured, ours, same, "same answer", said)
+
+
+def table_of_numbers(measured: Mapping[str, Measured], ours: str, *, within: float = 1e-6) -> list[str]:
+    """Return lines of Markdown, the largest relative difference beside each ratio; none beyond ``within``."""
+    far = {engine: apart(each, measured[ours]) for engine, each in measured.items()}
+    same = {engine: difference <= within for engine, difference in far.items()}
+    said = {engine: f"{difference:.0e}" if engine != ours else "" for engine, difference in far.items()}
+    return _table(measured, ours, same, "apart", said)
+
+
+def _table(
+    measured: Mapping[str, Measured],
+    ours: str,
+    same: Mapping[str, bool],
+    agreement: str,
+    said: Mapping[str, str],
+) -> list[str]:
+    mine = measured[ours]
     lines = [
-        "| engine | median seconds (range) | / ours | CPU seconds | / ours | MB | / ours | same answer |",
+        f"| engine | median seconds (range) | / ours | CPU seconds | / ours | MB | / ours | {agreement} |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for engine, each in measured.items():
-        same = len(each.answers | mine.answers) == 1
         cells = [engine]
         for name in ("seconds", "processor_seconds", "megabytes"):
             values = getattr(each, name)
             middle, digits = statistics.median(values), 0 if name == "megabytes" else 3
             spread = f" ({min(values):.3f} to {max(values):.3f})" if name == "seconds" else ""
-            ratio = middle / statistics.median(getattr(mine, name))
-            cells += [f"{middle:.{digits}f}{spread}", f"{ratio:.1f}" if same else "-"]
-        lines.append("| " + " | ".join([*cells, "yes" if same else "NO"]) + " |")
+            ratio = statistics.median(np.divide(values, getattr(mine, name)))  # within rounds
+            cells += [f"{middle:.{digits}f}{spread}", f"{ratio:.1f}" if same[engine] else "-"]
+        lines.append("| " + " | ".join([*cells, said[engine]]) + " |")
     return lines
 
 
