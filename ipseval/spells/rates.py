@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,12 +16,11 @@ from ipseval.errors import AnalysisError
 from ipseval.months import Dates, date_array
 from ipseval.spells import month_bits
 from ipseval.spells.intervals import Days, check_order, check_persons
-from ipseval.spells.month_bits import MonthBits, Words
+from ipseval.spells.month_bits import MonthBits
 
-_Part = TypeVar("_Part")
-
-# Rows taken at a time: what is made of a block on the way stays in the processor's cache.
-_BLOCK = 1 << 15
+# People taken at a time: what is made of a block on the way stays in the processor's cache.
+_BLOCK = 20_000
+_ZERO = np.zeros((), dtype=np.int64)
 _STILL_GOING = np.datetime64("9999-12-31", "D").astype(np.int64)
 _MISSING = np.datetime64("NaT", "D").astype(np.int64)
 
@@ -66,7 +65,7 @@ def monthly_rates(
     Parameters
     ----------
     person : array of int, one per spell
-        Index into the arrays below. Any order; fastest when each person's spells stand together.
+        Index into the arrays below. Any order; those sorted by person need not be sorted first.
     started_on, ended_on : array of datetime64, one per spell
         Both inclusive. A missing (NaT) ``ended_on`` means still going at ``observed_until``.
     arm : array of int, one per person
@@ -114,38 +113,30 @@ def monthly_rates(
     spells = _DatedSpells.checked(person, started_on, ended_on, counted, n_persons)
     bits = MonthBits.of(n_months, rule, day_0, first_month)
     randomised, last = day_0.view(np.int64), until.view(np.int64)
-    worked = [np.zeros(n_persons, dtype=np.uint64) for _ in bits.onward]
 
-    def months_worked(rows: slice) -> tuple[NDArray[np.integer], list[Words]]:
-        who, start, end = spells.part(rows)
-        return month_bits.merged(who, bits.touched(randomised.take(who), start, end))
-
-    def people_counted(rows: slice) -> Days:
-        observed = bits.observed(randomised[rows], last[rows])
-        employed = [mine[rows] & seen for mine, seen in zip(worked, observed, strict=True)]
+    def employed_and_observed(people: slice) -> Days:
+        who, start, end = spells.of(people)
+        origin = bits.origin(randomised[people])
+        worked = month_bits.merged(who, bits.touched(origin.take(who), start, end), len(origin))
+        observed = bits.observed(origin, randomised[people], last[people])
+        employed = [mine & seen for mine, seen in zip(worked, observed, strict=True)]
         both = (employed, observed)
-        return np.array([month_bits.counts(words, arm[rows], n_arms, n_months) for words in both])
+        return np.array([month_bits.histograms(words, arm[people], n_arms) for words in both])
 
-    for who, words in _by_blocks(months_worked, len(spells.person)):
-        # Indexing keeps one of several entries for a person; the slower ufunc.at keeps them all.
-        each_once = bool((who[1:] > who[:-1]).all())
-        for mine, more in zip(worked, words, strict=True):
-            if each_once:
-                mine[who] |= more
-            else:
-                np.bitwise_or.at(mine, who, more)
-    n_employed, n_observed = np.sum(list(_by_blocks(people_counted, n_persons)), axis=0)
+    totals = _total(employed_and_observed, n_persons)
+    n_employed, n_observed = (month_bits.counts(total, n_months) for total in totals)
     return MonthlyRates(n_employed, n_observed)
 
 
-def _by_blocks(work: Callable[[slice], _Part], n_rows: int) -> Iterator[_Part]:
-    """Yield ``work`` on each block of rows, in order; several blocks are worked on at a time."""
-    blocks = [slice(at, at + _BLOCK) for at in range(0, n_rows, _BLOCK)]
-    if len(blocks) < 2:
-        yield from map(work, blocks)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(work, blocks)
+def _total(work: Callable[[slice], Days], n_rows: int) -> Days:
+    """Return the sum of ``work`` over blocks of rows; each thread takes the next block left."""
+    blocks = [slice(at, min(at + _BLOCK, n_rows)) for at in range(0, n_rows, _BLOCK)]
+    if len(blocks) == 1:
+        return work(blocks[0])
+    to_do, n_threads = iter(blocks), os.cpu_count() or 1
+    with ThreadPoolExecutor(n_threads) as pool:
+        shares = pool.map(lambda _: sum(map(work, to_do), start=_ZERO), range(n_threads))
+    return sum(shares, start=_ZERO)
 
 
 def _arm_codes(arm: ArrayLike) -> NDArray[np.integer]:
@@ -155,15 +146,20 @@ def _arm_codes(arm: ArrayLike) -> NDArray[np.integer]:
     return codes
 
 
+def _is_sorted(values: NDArray[np.integer]) -> bool:
+    # In pieces that share an end, so that no flag per spell is kept.
+    pieces = (values[at : at + _BLOCK + 1] for at in range(0, len(values), _BLOCK))
+    return all(bool((piece[:-1] <= piece[1:]).all()) for piece in pieces)
+
+
 @dataclass(frozen=True)
 class _DatedSpells:
-    """Spells as they were passed in; looked at, and refused, block by block."""
+    """Spells sorted by person; their dates are looked at, and refused, block by block."""
 
     person: NDArray[np.integer]
     started_on: Dates
     ended_on: Dates
     counted: NDArray[np.bool_] | None
-    n_persons: int
 
     @classmethod
     def checked(
@@ -179,26 +175,28 @@ class _DatedSpells:
         end = date_array(ended_on, "ended_on", allow_missing=True)
         keep = None if counted is None else checks.boolean_array(counted, "counted")
         checks.same_length(person=who, started_on=start, ended_on=end, counted=who if keep is None else keep)
-        return cls(who, start, end, keep, n_persons)
+        check_persons(who, n_persons)
+        if not _is_sorted(who):
+            order = np.argsort(who, kind="stable")
+            who, start, end = who[order], start[order], end[order]
+            keep = None if keep is None else keep[order]
+        return cls(who, start, end, keep)
 
-    def part(self, rows: slice) -> tuple[NDArray[np.integer], Days, Days]:
-        """Return person, start and end (days since 1970) of the spells that count among ``rows``."""
+    def of(self, people: slice) -> tuple[NDArray[np.intp], Days, Days]:
+        """Return the spells that count of ``people``: whose, from the first of them, start and end."""
+        rows = slice(bisect_left(self.person, people.start), bisect_left(self.person, people.stop))
         who, start, end = self.person[rows], self.started_on[rows], self.ended_on[rows]
         if self.counted is not None:
             kept = np.flatnonzero(self.counted[rows])
             who, start, end = who.take(kept), start.take(kept), end.take(kept)
         first, last = start.view(np.int64), end.view(np.int64)
-        if len(who) == 0:
-            return who, first, last
-        if last.min() == _MISSING:
+        if (last == _MISSING).any():
             last = np.where(last == _MISSING, _STILL_GOING, last)
-        in_range = who.min() >= 0 and who.max() < self.n_persons
-        if not in_range or first.min() == _MISSING or (first > last).any():
+        if (first == _MISSING).any() or (first > last).any():
             self._refuse()
-        return who, first, last
+        return np.subtract(who, people.start, dtype=np.intp), first, last
 
     def _refuse(self) -> None:
         """Say what is wrong, counted over all spells."""
-        check_persons(self.person, self.n_persons)
         date_array(self.started_on, "started_on")
         check_order(self.started_on, self.ended_on)

@@ -87,6 +87,18 @@ def test_the_order_of_spells_and_the_size_of_blocks_change_nothing(
     np.testing.assert_array_equal(again.n_observed, whole.n_observed)
 
 
+def test_persons_may_be_numbered_in_bytes_among_more_people_than_bytes_count(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    made = trial(seed=4, n_persons=500, n_days=900)
+    made["person"] = np.sort(made["person"] % 100).astype(np.int8)
+    monkeypatch.setattr(rates, "_BLOCK", 150)
+    got = spells.monthly_rates(**made, n_months=30)
+    expected = spells.monthly_rates(**made | {"person": made["person"].astype(np.int64)}, n_months=30)
+    np.testing.assert_array_equal(got.n_employed, expected.n_employed)
+    assert got.n_employed.sum() > 0
+
+
 def test_the_arrays_passed_in_are_left_as_they_were():
     made = trial(seed=3, n_persons=50, n_days=900)
     before = {name: array.copy() for name, array in made.items()}
@@ -116,6 +128,11 @@ def test_without_spells_or_observed_months_nobody_is_employed_and_the_rate_is_mi
         ({"person": [5]}, "person is outside 0 to 0 for 1 of 1 spells."),
         ({"ended_on": np.array(["2019-12-31"], "M8[D]")}, "1 of 1 spells end before they start."),
         ({"started_on": np.array(["NaT"], "M8[D]")}, "started_on is missing for 1 of 1 entries."),
+        (
+            {"started_on": np.array(["NaT"], "M8[D]"), "ended_on": np.array(["NaT"], "M8[D]")},
+            "started_on is missing for 1 of 1 entries.",
+        ),
+        ({"person": [-1], "counted": [False]}, "person is outside 0 to 0 for 1 of 1 spells."),
         ({"ended_on": [18300]}, "ended_on holds values that are not dates."),
         ({"arm": ["IPS"]}, "arm holds values other than codes 0, 1, ..."),
         ({"counted": [True, False]}, "Arrays differ in length"),
