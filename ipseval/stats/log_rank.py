@@ -15,9 +15,11 @@ from ipseval.stats.risk_sets import (
     Integers,
     codes,
     durations,
+    entries,
     frequencies,
     reverse_cumulative,
     risk_table,
+    still_to_enter,
     strata_rows,
 )
 
@@ -53,6 +55,7 @@ def log_rank(
     group: ArrayLike,
     *,
     strata: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
     frequency: ArrayLike | None = None,
     weights: str = "log-rank",
     exponents: tuple[float, float] | None = None,
@@ -61,7 +64,7 @@ def log_rank(
 
     Parameters
     ----------
-    duration, event, frequency
+    duration, event, entry, frequency
         As in `kaplan_meier`.
     group : array, shape (n,)
         Arm of each person; groups are compared in sorted order.
@@ -106,6 +109,7 @@ def log_rank(
     checks.same_length(duration=time, event=happened, group=arm)
     if groups.size < 2:
         raise AnalysisError(f"group has {groups.size} level. Pass the people of two or more arms.")
+    enters = None if entry is None else entries(entry, time)
     count = None if frequency is None else frequencies(frequency, time.size)
     observed, expected = np.zeros(groups.size), np.zeros(groups.size)
     covariance = np.zeros((groups.size, groups.size))
@@ -115,6 +119,7 @@ def log_rank(
             happened[rows],
             arm[rows],
             groups.size,
+            None if enters is None else enters[rows],
             None if count is None else count[rows],
             weights,
             powers,
@@ -131,6 +136,7 @@ def _within_stratum(
     happened: NDArray[np.bool_],
     arm: Integers,
     n_groups: int,
+    entry: Floats | None,
     frequency: Floats | None,
     weights: str,
     powers: tuple[float, float],
@@ -141,7 +147,9 @@ def _within_stratum(
     at_events = events.any(axis=0)
     leaving = table.leaving.reshape(2, n_groups, -1).sum(axis=0)
     n_group = reverse_cumulative(leaving.T).T[:, at_events]
-    n, events = table.n_risk[at_events], events[:, at_events]
+    if entry is not None:
+        n_group = n_group - _waiting(entry, arm, n_groups, table.time[at_events], frequency)
+    n, events = n_group.sum(axis=0), events[:, at_events]
     d = events.sum(axis=0)
     weight = _weight(weights, powers, n, d)
     share = n_group / n
@@ -149,6 +157,16 @@ def _within_stratum(
     spread = np.divide(weight**2 * d * (n - d), n - 1, out=np.zeros_like(n), where=n > 1)
     covariance = np.diag(share @ spread) - (share * spread) @ share.T
     return events @ weight, share @ (weight * d), covariance
+
+
+def _waiting(entry: Floats, arm: Integers, n_groups: int, time: Floats, frequency: Floats | None) -> Floats:
+    """Return how many people of each group are still to enter at each time."""
+    return np.array(
+        [
+            still_to_enter(entry[mine], time, None if frequency is None else frequency[mine])
+            for mine in (arm == group for group in range(n_groups))
+        ]
+    )
 
 
 def _weight(weights: str, powers: tuple[float, float], n: Floats, d: Floats) -> Floats:

@@ -72,7 +72,7 @@ def risk_table(
     time, leaving = time[occupied], leaving[:, occupied]
     n_risk = reverse_cumulative(leaving.sum(axis=0))
     if entry is not None:
-        n_risk = n_risk - _still_to_enter(entries(entry, exits), time, weights)
+        n_risk = n_risk - still_to_enter(entries(entry, exits), time, weights)
     return RiskTable(time, n_risk, leaving)
 
 
@@ -191,7 +191,7 @@ def reverse_cumulative(counts: Floats) -> Floats:
     return np.cumsum(counts[::-1], axis=0)[::-1]
 
 
-def _still_to_enter(entry: Floats, time: Floats, frequency: Floats | None) -> Floats:
+def still_to_enter(entry: Floats, time: Floats, frequency: Floats | None) -> Floats:
     """Return how many people enter at or after each time: they are not at risk there yet."""
     order = np.argsort(entry)
     each = np.ones(entry.size) if frequency is None else frequency[order]

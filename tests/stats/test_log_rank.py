@@ -188,3 +188,24 @@ def test_a_stratum_without_events_adds_nothing_whatever_the_weights():
     alone = log_rank(time, event, group, weights="fleming-harrington", exponents=(0, 1))
     beside = log_rank([*time, 4, 6], [*event, 0, 0], [*group, "a", "b"], **more)
     assert beside.statistic == pytest.approx(alone.statistic, rel=1e-12)
+
+
+@pytest.mark.parametrize(("key", "strata"), [("plain", None), ("stratified", "surgery")])
+def test_delayed_entry_is_the_score_test_of_coxph_with_exact_ties(key, strata):
+    frame, wanted = (
+        data("b5_left_truncation_heart"),
+        expected("b10_time_varying")["log_rank_delayed_entry"][key],
+    )
+    within = None if strata is None else frame[strata]
+    test = log_rank(frame["stop"], frame["event"], frame["transplant"], entry=frame["start"], strata=within)
+    assert test.statistic == pytest.approx(wanted["chisq"], rel=1e-8)
+    assert test.p_value == pytest.approx(wanted["p"], rel=1e-8)
+
+
+def test_delayed_entry_counts_people_as_often_as_their_rows_say():
+    frame = data("b5_left_truncation_heart")
+    columns = [frame[name].to_numpy() for name in ("stop", "event", "transplant", "start")]
+    often = np.arange(len(frame)) % 3 + 1
+    told = log_rank(*columns[:3], entry=columns[3], frequency=often)
+    *rows, entry = (np.repeat(column, often) for column in columns)
+    assert told.statistic == pytest.approx(log_rank(*rows, entry=entry).statistic, rel=1e-10)

@@ -179,3 +179,12 @@ def test_limits_cover_a_known_mean():
         got = restricted_mean(np.minimum(work, leave), work <= leave, 10.0)
         covered.append(got.conf_low[0] <= truth <= got.conf_high[0])
     assert abs(np.mean(covered) - 0.95) < 0.02
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_delayed_entry_is_rmean_of_survfit(group):
+    frame, wanted = data("b5_left_truncation_heart"), expected("b10_time_varying")["rmean_delayed_entry"]
+    own = frame[frame["transplant"] == group]
+    found = restricted_mean(own["stop"], own["event"], wanted["tau"], entry=own["start"])
+    assert found.estimate[0] == pytest.approx(wanted["mean"][group], rel=1e-9)
+    assert found.std_error[0] == pytest.approx(wanted["se"][group], rel=1e-9)
