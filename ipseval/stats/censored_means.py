@@ -294,7 +294,7 @@ def _estimate(
         - estimate
         + censoring_influence(weighted, seen_to, censoring, complete, followed)
     )
-    note = _why_undefined(np.where(in_full, amounts, math.nan), n_complete)
+    note = _why_undefined(influence, float(np.abs(weighted).max()), n_complete)
     std_error = math.nan if note else math.sqrt(float((influence**2).sum()) / (n * (n - 1)))
     half_width = float(ndtri((1 + level) / 2)) * std_error
     return CensoredMean(
@@ -319,8 +319,8 @@ def _refuse_missing(amounts: Floats, in_full: NDArray[np.bool_]) -> None:
         )
 
 
-def _why_undefined(used: Floats, n_complete: int) -> str:
+def _why_undefined(influence: Floats, largest: float, n_complete: int) -> str:
     if n_complete < 2:
         return "Fewer than two people are complete: the spread cannot be estimated."
-    no_spread = (np.nanmax(used, axis=0) == np.nanmin(used, axis=0)).all()
-    return NO_SPREAD if no_spread else ""
+    # Totals can be alike where their parts are not; rounding must not pass for spread.
+    return NO_SPREAD if np.abs(influence).max() <= 1e-12 * largest else ""

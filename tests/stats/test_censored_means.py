@@ -298,3 +298,11 @@ def test_a_replicate_is_the_estimator_of_the_people_drawn(days, ends, seed):
         people = amounts[again], ends, complete[again], np.asarray(days)[again]
         want = partitioned_mean_amount(*people).estimate
         assert value == pytest.approx(want, rel=1e-12, nan_ok=True)  # the same sum in another order
+
+
+def test_totals_that_are_alike_have_no_spread_although_their_parts_differ():
+    one = partitioned_mean_amount([[20, 10], [10, 20], [5, 25]], [45, 90], [True] * 3, [90] * 3)
+    assert one.estimate == approx(30)
+    assert np.isnan(one.std_error)
+    assert "No spread" in one.note
+    assert "No spread" in censored_mean_difference(one, one).note

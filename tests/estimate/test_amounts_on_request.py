@@ -1,0 +1,260 @@
+"""Further methods for amounts against R (case g1), what must hold of them, and what has no answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipseval import endpoints
+from ipseval.disclosure import protect
+from ipseval.errors import AnalysisError, PlanError
+from ipseval.estimate.amounts import METHODS, amounts
+from ipseval.plan import read_plan
+from ipseval.results import Results
+from tests import reference_cases
+from tests.estimate.alpha import alpha
+from tests.estimate.trials import two_arms
+from tests.make_trial import job, make_trial, person
+
+CASE = reference_cases.expected("g1_nonnormal_alpha")["comp_hours_540"]
+AS_SEEN = "missing=as_not_employed"
+
+
+@pytest.fixture(scope="module")
+def found() -> Results:
+    methods = [name for name in METHODS if name not in ("negative_binomial", "hurdle")]
+    return amounts(
+        alpha(),
+        endpoints.hours_worked(by=18),
+        missing="as_not_employed",
+        methods=methods,
+        strata=["site"],
+        replicates=200,
+    )
+
+
+def test_ranks_are_those_of_case_g1(found: Results) -> None:
+    # Squares of the case's z, or what its p value without continuity correction is that of.
+    wanted = CASE["van_elteren"]
+    row = found.one(quantity="rank_test", method="van_elteren")
+    assert [row.statistic, row.p_value] == pytest.approx([wanted["chi2"], wanted["p"]], rel=1e-9)
+    row = found.one(quantity="rank_test", method="wilcoxon")
+    assert row.p_value == pytest.approx(CASE["wilcoxon"]["p_no_continuity"], rel=1e-9)
+
+
+def test_the_shift_is_that_of_case_g1_with_the_shares_with_none_beside_it(found: Results) -> None:
+    wanted, row = CASE["wilcoxon"], found.one(quantity="location_shift")
+    # The case's hours are rounded to three decimals.
+    assert row.estimate == pytest.approx(wanted["hodges_lehmann_median_of_pairwise_differences"], abs=2e-3)
+    assert [row.conf_low, row.conf_high] == pytest.approx(wanted["moses_ci_round"], abs=2e-3)
+    shares = [found.one(quantity="share_zero", arm=arm).estimate for arm in ("IPS", "usual")]
+    assert f"{shares[0]:.0%} of IPS and {shares[1]:.0%} of usual have none" in row.note
+
+
+def test_effect_sizes_are_those_of_case_g1_and_say_what_they_are_in(found: Results) -> None:
+    for method, key in (("hedges_g", "hedges_g_exact_J"), ("cohen_d", "cohen_d")):
+        row = found.one(quantity="standardised_mean_difference", method=method)
+        assert row.estimate == pytest.approx(CASE["t_test"][key], abs=1e-6)
+        assert "people without any included" in row.note
+    limits = reference_cases.expected("g2_amounts_alpha")["standardised"]["comp_hours_540"]
+    assert [row.conf_low, row.conf_high] == pytest.approx(limits, abs=1e-5)
+
+
+def test_a_two_part_model_without_covariates_has_the_means_of_its_rule(found: Results) -> None:
+    for arm in ("IPS", "usual"):
+        model = found.one(quantity="mean", arm=arm, method="two_part")
+        plain = found.one(quantity="mean", arm=arm, method="t", setting=AS_SEEN)
+        assert model.estimate == pytest.approx(plain.estimate)
+    # The longest job does not fall into parts: one weight per person in both.
+    weighted = amounts(alpha(), endpoints.longest_job(by=18), methods=["two_part"], replicates=100)
+    for arm in ("IPS", "usual"):
+        model, mean = (
+            weighted.one(quantity="mean", arm=arm, method=method, setting="missing=weighted")
+            for method in ("two_part", "bang_tsiatis")
+        )
+        assert model.estimate == pytest.approx(mean.estimate)
+        assert model.std_error == pytest.approx(mean.std_error, rel=0.02)  # n / (n - 2) over both arms
+
+
+def test_where_everyone_is_complete_the_negative_binomial_has_the_means_of_the_arms() -> None:
+    people = [
+        *two_arms(38),
+        person("D1", 10, "died", site="A"),
+        person("D0", 30, "died", arm="usual", site="A"),
+    ]
+    jobs = [job(f"P{i:03d}", i, 5 * i + 30) for i in range(0, 38, 3)] + [job("D1", 2, 9), job("D0", 2, 9)]
+    found = amounts(
+        make_trial(people, jobs=jobs),
+        endpoints.days_worked(by=30),
+        methods=["negative_binomial"],
+        replicates=100,
+    )
+    for arm in ("IPS", "usual"):
+        rows = [
+            found.one(quantity="mean", arm=arm, method=method, setting=setting)
+            for method, setting in (("negative_binomial", "missing=days_observed"), ("t", AS_SEEN))
+        ]
+        assert rows[0].estimate == pytest.approx(rows[1].estimate)
+        assert rows[0].note == ""
+    ratios = [
+        found.one(quantity=quantity, method="negative_binomial") for quantity in ("rate_ratio", "mean_ratio")
+    ]
+    assert ratios[0].conf_low == pytest.approx(ratios[1].conf_low)
+    beside = found.one(quantity="rate_ratio", method="negative_binomial_model")
+    assert beside.estimate == ratios[0].estimate
+    assert beside.std_error != ratios[0].std_error
+
+
+def test_who_was_lost_counts_by_the_days_observed_and_that_is_said() -> None:
+    people = [*two_arms(20), person("L", 456, "lost", site="A")]
+    jobs = [job(f"P{i:03d}", 0, 99) for i in range(0, 20, 2)] + [
+        job(f"P{i:03d}", 0, 199) for i in range(1, 20, 2)
+    ]
+    trial = make_trial(people, jobs=[*jobs, job("L", 0, 99)])
+    row = amounts(trial, endpoints.days_worked(by=30), methods=["negative_binomial"], replicates=100).one(
+        quantity="mean", arm="IPS", method="negative_binomial"
+    )
+    # 100 days in half the window stand for 200, as all others of the arm have.
+    assert row.estimate == pytest.approx(200, rel=0.01)
+    assert "the same in the days that were not observed" in row.note
+
+
+def test_the_workers_stand_by_themselves_and_are_not_compared(found: Results) -> None:
+    rows = found.frame.loc[found.frame["setting"].str.contains("among=workers")]
+    assert set(rows["contrast"]) == {""}
+    assert rows["note"].str.contains("not a randomised comparison").all()
+    data = reference_cases.data("g1_nonnormal_alpha")
+    hours = data.loc[(data["arm"] == 1) & (data["comp_hours_540"] > 0), "comp_hours_540"]
+    row = rows.loc[(rows["arm"] == "IPS") & (rows["quantity"] == "mean")].iloc[0]
+    assert (row.n, row.estimate) == (len(hours), pytest.approx(hours.mean(), abs=1e-3))
+    assert not found.is_main[rows.index].any()
+
+
+def test_without_asking_nothing_is_added_but_bca_to_the_main_rule() -> None:
+    plain = amounts(alpha(), endpoints.hours_worked(by=18), replicates=200).frame
+    assert set(plain["quantity"]) == {
+        "mean",
+        "mean_difference",
+        "median",
+        "share_zero",
+        "probability_of_superiority",
+    }
+    bca = plain.loc[plain["method"] == "bootstrap_bca"]
+    assert bca["setting"].tolist() == ["missing=weighted"]
+    percentile = plain.loc[
+        (plain["method"] == "bootstrap_percentile") & (plain["setting"] == "missing=weighted")
+    ]
+    assert bca["std_error"].tolist() == percentile["std_error"].tolist()
+    assert bca["conf_high"].item() > percentile["conf_high"].item()  # the amounts are skewed to the right
+
+
+def test_bca_of_plain_means_is_that_of_the_kernel() -> None:
+    from ipseval.stats.bootstrap import bootstrap_mean_difference
+
+    found = amounts(alpha(), endpoints.hours_worked(by=18), missing="as_not_employed", replicates=300, seed=7)
+    row = found.one(quantity="mean_difference", method="bootstrap_bca")
+    hours = endpoints.hours_worked(by=18).evaluate(alpha())
+    arms = [hours.loc[hours["arm"] == arm, "value"].to_numpy(float) for arm in ("IPS", "usual")]
+    wanted = bootstrap_mean_difference(*arms, replicates=300, seed=7, method="bca")
+    assert [row.conf_low, row.conf_high] == pytest.approx([wanted.conf_low, wanted.conf_high], rel=1e-6)
+
+
+def reasons(trial: object, endpoint: object, *methods: str, **more: object) -> dict[str, str]:
+    frame = amounts(trial, endpoint, methods=methods, replicates=100, **more).frame  # type: ignore[arg-type]
+    rows = frame.loc[frame["status"].isin(["failed", "not_defined"])]
+    return dict(zip(rows["method"], rows["note"], strict=True))
+
+
+def test_what_has_no_answer_is_a_row_with_its_reason() -> None:
+    twenty, days = two_arms(20), endpoints.days_worked(by=30)
+    odd, even = ([job(f"P{i:03d}", i, 300 + i) for i in range(first, 20, 2)] for first in (1, 0))
+    models = ("two_part", "negative_binomial", "hurdle")
+    one_arm = reasons(make_trial(twenty, jobs=odd), days, *models)
+    assert "Everybody of 10 in the active arm has any" in one_arm["two_part"]
+    assert "Nobody of 10 in the reference arm has any" in one_arm["negative_binomial"]
+    everyone = reasons(make_trial(twenty, jobs=odd + even), days, *models)
+    assert "Everybody of 10 in the active arm has any" in everyone["two_part"]
+    assert "negative_binomial" not in everyone
+    hours = reasons(alpha(), endpoints.hours_worked(by=18), *models)
+    assert hours["negative_binomial"] == hours["hurdle"]
+    assert "not whole numbers" in hours["hurdle"]
+    assert "no strata to compare within" in reasons(alpha(), days, "van_elteren", strata=())["van_elteren"]
+    nobody = reasons(make_trial(twenty, jobs=[]), days, "workers", "wilcoxon")
+    assert nobody["wilcoxon"].startswith("Every amount is the same")
+    assert "nobody is left to count" in nobody["t"]
+
+
+def test_separation_by_a_covariate_names_it() -> None:
+    people = [person(f"P{i:02d}", arm="IPS" if i % 2 else "usual", site="AB"[i % 4 > 1]) for i in range(40)]
+    jobs = [job(f"P{i:02d}", i, 99 + i) for i in range(40) if i % 4 > 1 and i % 5]
+    note = reasons(
+        make_trial(people, jobs=jobs),
+        endpoints.days_worked(by=30),
+        "two_part",
+        "negative_binomial",
+        adjust=["site"],
+    )
+    assert "site=B" in note["two_part"]
+    assert "site=B" in note["negative_binomial"]
+
+
+def test_too_few_workers_are_not_shown_by_a_further_method_either() -> None:
+    jobs = [job(f"P{i:03d}", 3, 99) for i in (1, 3, 5, 0, 2, 4, 6, 8, 10)]
+    found = amounts(
+        make_trial(two_arms(60), jobs=jobs), endpoints.days_worked(by=30), methods=METHODS, replicates=100
+    )
+    public = protect(found).frame
+    told = public.loc[(public["arm"] == "IPS") | (public["contrast"] != "")]
+    assert set(told["status"]) <= {"suppressed", "failed", "not_defined"}
+    assert (
+        public.loc[public["setting"].str.contains("workers") & (public["arm"] == "usual"), "n"] == 6
+    ).any()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"methods": ["tobit"]}, "methods='tobit' is not an option"),
+        ({"methods": "two_part"}, r"Write methods=\['two_part'\]"),
+        ({"adjust": ["site"]}, r"adjust=\['site'\] has no model to stand in"),
+        ({"adjust": ["site"], "methods": ["wilcoxon"]}, "has no model to stand in"),
+        ({"adjust": ["shoe_size"], "methods": ["two_part"]}, "'shoe_size' cannot be adjusted for"),
+        ({"strata": "site", "methods": ["van_elteren"]}, r"Write strata=\['site'\]"),
+    ],
+)
+def test_wrong_options_are_refused(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(AnalysisError, match=said):
+        amounts(alpha(), endpoints.hours_worked(by=18), **wrong)  # type: ignore[arg-type]
+
+
+PLAN = """
+[endpoint.days]
+is = "days_worked"
+by = 18
+
+[analysis.days]
+estimator = "amounts"
+endpoint = "days"
+methods = {methods}
+adjust = ["site"]
+"""
+
+
+def test_a_plan_asks_for_methods_by_name(tmp_path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(PLAN.format(methods='["two_part", "wilcoxon"]'), encoding="utf-8")
+    analysis = read_plan(file).analyses[0]
+    planned = amounts(alpha(), endpoints.days_worked(by=18), replicates=100, **analysis.arguments).frame
+    called = amounts(
+        alpha(),
+        endpoints.days_worked(by=18),
+        replicates=100,
+        methods=["two_part", "wilcoxon"],
+        adjust=["site"],
+    ).frame
+    pd.testing.assert_frame_equal(planned, called)
+    assert np.isfinite(planned.loc[planned["method"] == "two_part", "estimate"]).all()
+    file.write_text(PLAN.format(methods='["two_parts"]'), encoding="utf-8")
+    with pytest.raises(PlanError, match="methods='two_parts' is not an option"):
+        read_plan(file)
