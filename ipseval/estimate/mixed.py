@@ -100,8 +100,9 @@ def mixed(
     The model has a level per month and arm, the covariates, and an intercept of each person's own,
     integrated out by adaptive Gauss-Hermite quadrature. Its odds ratios are conditional: they
     compare a person with themselves in the other arm. The population-averaged probabilities beside
-    them integrate over the intercepts, standardised over everyone randomised; their difference is
-    what a rate difference estimates.
+    them integrate over the intercepts, standardised over everyone randomised, seen or not; their
+    difference is what a rate difference estimates. Its limits are joined from those of both arms, on
+    the logit scale, and stay within -1 and 1; its test is Wald's, on the scale of the difference.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def mixed(
     References
     ----------
     Pinheiro & Bates (1995), JCGS 4:12-35, eq. 7; Zeger, Liang & Albert (1988), Biometrics
-    44:1049-1060, eq. 2.2.
+    44:1049-1060, eq. 2.2; Zou & Donner (2008), Statistics in Medicine 27:1693-1702.
 
     Examples
     --------
@@ -298,8 +299,32 @@ def _averaged(
                 result = found.compare(*pair, measure=measure, conf_level=sheet.conf_level)
                 fields = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
                 numbers = {field: getattr(result, field) for field in fields}
+                if measure == "difference":
+                    limits = _joined_limits(found, place[pair[0]], place[pair[1]], sheet.conf_level)
+                    numbers |= dict(zip(("conf_low", "conf_high"), limits, strict=True))
                 sheet.add(f"population_averaged_{measure}", unit=unit, **numbers, **base)
     sheet.sidecar["population_averaged_covariance"] = found.covariance
+
+
+def _joined_limits(
+    found: PopulationAveraged, active: int, reference: int, conf_level: float
+) -> tuple[float, float]:
+    """Return limits of a difference of probabilities, joined from the logit limits of both arms.
+
+    Zou & Donner (2008), section 2, with the correlation of the two estimates: the distances of the limits
+    from their estimates are added as the sides of a triangle, so that the difference stays within -1 and 1.
+    """
+    low, high = found.limits(conf_level)
+    p, covariance = found.probability, found.covariance
+    correlation = covariance[active, reference] / (found.std_error[active] * found.std_error[reference])
+
+    def side(one: float, other: float) -> float:
+        return float(np.sqrt(one**2 + other**2 - 2.0 * correlation * one * other))
+
+    difference = float(p[active] - p[reference])
+    below = side(p[active] - low[active], high[reference] - p[reference])
+    above = side(high[active] - p[active], p[reference] - low[reference])
+    return difference - below, difference + above
 
 
 def _standardised(

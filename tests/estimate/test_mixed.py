@@ -127,3 +127,38 @@ def test_known_truth_the_log_odds_ratio_is_unbiased() -> None:
         estimates.append(found.one(quantity="conditional_log_odds_ratio", time=18).estimate)
     # Maximum likelihood is biased by order 1/n: 0.02 covers it at 200 people.
     assert abs(np.mean(estimates) - 1) < 3 * np.std(estimates) / np.sqrt(len(estimates)) + 0.02
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_limits_of_a_difference_are_joined_from_the_logit_limits_of_case_c3(found: Results, at: int) -> None:
+    wanted = CASE["population_averaged_agq25"][at]
+    p, se = (np.array([wanted[f"{name}{arm}"] for arm in (1, 0)]) for name in ("p", "se"))
+    half = 1.959963984540054 * se / (p * (1 - p))
+    low, high = (1 / (1 + (1 / p - 1) * np.exp(sign * half)) for sign in (1, -1))
+    # The correlation of the arms follows from the standard error that the case has for the difference.
+    correlation = (se @ se - wanted["se_difference"] ** 2) / (2 * se.prod())
+
+    def side(one: float, other: float) -> float:
+        return float(np.sqrt(one**2 + other**2 - 2 * correlation * one * other))
+
+    limits = [
+        p[0] - p[1] - side(p[0] - low[0], high[1] - p[1]),
+        p[0] - p[1] + side(high[0] - p[0], p[1] - low[1]),
+    ]
+    row = found.one(quantity="population_averaged_difference", time=float(MONTHS[at]))
+    assert [row.conf_low, row.conf_high] == pytest.approx(limits, abs=1e-4)
+
+
+def test_a_difference_near_one_keeps_its_limits_within_one() -> None:
+    people = two_arms(16)
+    visits = [
+        visit(f"P{i:03d}", month, employed=bool(i % 2) != (i // 2 == month // 6))
+        for i in range(16)
+        for month in (6, 12, 18)
+    ]
+    made = mixed(make_trial(people, visits=visits), endpoints.employed_at([6, 12, 18], "visits"), adjust=[])
+    rows = made.select(quantity="population_averaged_difference").frame
+    half = 1.959963984540054 * rows["std_error"]
+    assert (rows["estimate"].abs() + half > 1).any(), "a symmetric interval would leave the scale"
+    assert rows[["conf_low", "conf_high"]].abs().max(axis=None) < 1
+    assert ((rows["conf_low"] < rows["estimate"]) & (rows["estimate"] < rows["conf_high"])).all()
