@@ -15,11 +15,15 @@ from ipseval.trial import Trial
 _CODES = {CENSORED: 0, EVENT: 1, DIED: 2}
 
 
+Codes = NDArray[np.int64]
+
+
 class ArmTimes(NamedTuple):
     """One arm's outcome, an entry or row per person.
 
     ``days`` and ``cause`` (0 censored, 1 event, 2 died) are the outcome; ``stratum`` is for stratified
-    tests and models, ``cluster`` for a frailty, and ``covariates`` has a column per covariate.
+    tests and models, ``cluster`` for a frailty, and ``covariates`` has a column per covariate. ``row`` is
+    the person's place among those randomised.
     """
 
     days: NDArray[np.int64]
@@ -27,6 +31,7 @@ class ArmTimes(NamedTuple):
     stratum: NDArray[np.int64]
     cluster: NDArray[np.int64]
     covariates: NDArray[np.float64]
+    row: NDArray[np.int64]
 
     def base(self, before: float, cause: int = 1) -> dict[str, int]:
         """Return people randomised, and those with the event, and those censored, below a day."""
@@ -63,6 +68,7 @@ def arm_times(
         stratum=trial.stratum(strata).to_numpy(dtype=np.int64),
         cluster=trial.stratum(frailty).to_numpy(dtype=np.int64),
         covariates=adjustment(trial, adjust)[0],
+        row=np.arange(len(outcome)),
     )
     return {name: ArmTimes(*(column[arm == name] for column in everyone)) for name in trial.design.arms}
 

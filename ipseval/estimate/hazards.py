@@ -6,24 +6,27 @@ among the living; Gray's test and the Fine-Gray model compare the incidences of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from ipseval import words
 from ipseval.errors import AnalysisError
-from ipseval.estimate.arm_times import ArmTimes, Pair, both, together
+from ipseval.estimate.arm_times import ArmTimes, Codes, Pair, both, together
+from ipseval.estimate.changing_hazards import EffectBy, changing_hazards
+from ipseval.estimate.clustered_rates import Clusters
+from ipseval.estimate.hazard_rows import ratio_row
 from ipseval.estimate.sheet import Sheet, remarks
-from ipseval.stats.cox import CoxFit, cox
-from ipseval.stats.fine_gray import FineGrayFit, fine_gray
-from ipseval.stats.frailty import FrailtyFit, shared_frailty
+from ipseval.results.setting import setting
+from ipseval.stats.cox import cox
+from ipseval.stats.fine_gray import fine_gray
+from ipseval.stats.frailty import shared_frailty
 from ipseval.stats.gray import GrayTest, gray_test
 from ipseval.stats.log_rank import LogRank, log_rank
 from ipseval.stats.proportional_hazards import lifelines_proportional_hazards, proportional_hazards
-from ipseval.stats.tables import normal_quantile
 
 DEATH_CENSORS = words.text("note.death_censors")
 NO_FRAILTY = words.text("note.no_frailty")
@@ -36,19 +39,29 @@ LOG_RANK_TESTS: dict[str, dict[str, Any]] = {
 }
 TIES = {"cox_efron": "efron", "cox_breslow": "breslow"}
 
-Stratum = NDArray[np.int64] | None
+Stratum = Codes | None
 
 
-def hazards(
-    sheet: Sheet,
-    label: str,
-    pair: Pair,
-    horizon: float,
-    strata: tuple[str, ...],
-    frailty: tuple[str, ...],
-) -> None:
+@dataclass(frozen=True)
+class Models:
+    """Which models of the hazard were asked for.
+
+    ``strata`` and ``frailty`` are names of columns; ``effect_by`` says how the effect may change, and
+    ``months`` where one that moves is read.
+    """
+
+    horizon: float
+    months: list[float]
+    strata: tuple[str, ...] = ()
+    frailty: tuple[str, ...] = ()
+    clusters: Clusters | None = None
+    effect_by: EffectBy | None = None
+
+
+def hazards(sheet: Sheet, label: str, pair: Pair, models: Models) -> None:
     """Write tests, hazard ratios and the check of proportional hazards, plain and stratified."""
     people, active = together(pair)
+    horizon, strata = models.horizon, models.strata
     cut = sheet.trial.design.horizon_day(horizon)
     keys = {"contrast": label, "term": "event", "time_from": 0.0, "time": horizon, "time_unit": "months"}
     keys |= both(pair, cut)
@@ -64,21 +77,25 @@ def hazards(
     ):
         sheet.main(method, main, quantity)
     while_alive = remarks(DEATH_CENSORS if (people.cause == 2).any() else "")
-    for setting, within in ways.items():
-        named = {**keys, "setting": setting}
+    for way, within in ways.items():
+        named = {**keys, "setting": way}
         _tests(sheet, people, active, within, {**named, **while_alive})
         _gray(sheet, people, active, within, named)
         _hazard_ratios(sheet, people, active, within, {**named, **while_alive})
         _proportional(sheet, people, active, within, {**named, **while_alive})
     _fine_gray(sheet, people, active, keys)
-    if frailty:
-        named = {**keys, "setting": f"frailty={'+'.join(frailty)}"}
-        _frailty(sheet, people, active, {**named, **while_alive})
+    if models.frailty:
+        named = {**keys, "setting": f"frailty={'+'.join(models.frailty)}", **while_alive}
+        _frailty(sheet, people, active, named)
+    if models.clusters:
+        _clustered(sheet, models.clusters, people, active, {**keys, **while_alive})
+    if models.effect_by:
+        named = {**keys, "setting": main, **while_alive}
+        by = {"horizon": horizon, "months": models.months}
+        changing_hazards(sheet, models.effect_by, people, active, named, **by)
 
 
-def _tests(
-    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
-) -> None:
+def _tests(sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys: dict[str, Any]) -> None:
     """Write the log-rank test, and those that weigh late or early differences more."""
     for method, weights in LOG_RANK_TESTS.items():
         with sheet.attempt("log_rank_test", method=method, **keys):
@@ -86,9 +103,7 @@ def _tests(
             sheet.add("log_rank_test", method=method, **_test(test), **keys)
 
 
-def _gray(
-    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
-) -> None:
+def _gray(sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys: dict[str, Any]) -> None:
     with sheet.attempt("gray_test", method="gray", **keys):
         test = gray_test(people.days, people.cause, active, strata=within)
         sheet.add("gray_test", method="gray", **_test(test), **keys)
@@ -99,56 +114,50 @@ def _test(test: LogRank | GrayTest) -> dict[str, float]:
 
 
 def _hazard_ratios(
-    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
+    sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys: dict[str, Any]
 ) -> None:
     for method, ties in TIES.items():
         with sheet.attempt("hazard_ratio", method=method, **keys):
             fit = cox(people.days, people.cause == 1, _column(active), ties=ties, strata=within)
-            sheet.add("hazard_ratio", method=method, **_ratio(sheet, fit), **keys)
+            sheet.add("hazard_ratio", method=method, **ratio_row(sheet, fit), **keys)
 
 
-def _fine_gray(sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], keys: dict[str, Any]) -> None:
+def _fine_gray(sheet: Sheet, people: ArmTimes, active: Codes, keys: dict[str, Any]) -> None:
     keys = {**keys, "method": "fine_gray"}
     with sheet.attempt("subdistribution_hazard_ratio", **keys):
         fit = fine_gray(people.days, people.cause, _column(active))
-        sheet.add("subdistribution_hazard_ratio", **_ratio(sheet, fit), **keys)
+        sheet.add("subdistribution_hazard_ratio", **ratio_row(sheet, fit), **keys)
 
 
-def _frailty(sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], keys: dict[str, Any]) -> None:
+def _frailty(sheet: Sheet, people: ArmTimes, active: Codes, keys: dict[str, Any]) -> None:
     """Write the hazard ratio among people of one site, sites differing by an unknown factor."""
     keys = {**keys, "method": "cox_gamma_frailty"}
     with sheet.attempt("hazard_ratio", **keys):
         fit = shared_frailty(people.days, people.cause == 1, _column(active), people.cluster)
         said = remarks(NO_FRAILTY if fit.at_boundary else "", keys.get("note", ""))
-        sheet.add("hazard_ratio", **{**_ratio(sheet, fit), **keys, **said})
+        sheet.add("hazard_ratio", **{**ratio_row(sheet, fit), **keys, **said})
 
 
-def _column(active: NDArray[np.int64]) -> NDArray[np.float64]:
+def _clustered(
+    sheet: Sheet, clusters: Clusters, people: ArmTimes, active: Codes, keys: dict[str, Any]
+) -> None:
+    """Write the hazard ratio with a variance in which people of one cluster may be alike in any way."""
+    keys = {**keys, "method": "cox_efron_clustered", "setting": setting(cluster=clusters.name)}
+    with sheet.attempt("hazard_ratio", **keys):
+        among = np.zeros(len(clusters.code), dtype=np.bool_)
+        among[people.row] = True
+        said = remarks(clusters.check(among), keys.get("note", ""))
+        code = clusters.code[people.row]
+        fit = cox(people.days, people.cause == 1, _column(active), cluster=code)
+        sheet.add("hazard_ratio", **{**ratio_row(sheet, fit), **keys, **said})
+
+
+def _column(active: Codes) -> NDArray[np.float64]:
     return active[:, None].astype(np.float64)
 
 
-def _ratio(sheet: Sheet, fit: CoxFit | FineGrayFit | FrailtyFit) -> dict[str, Any]:
-    """Return the ratio of a model whose only coefficient is the arm's, or refuse it with its reason."""
-    if not fit.converged:
-        raise AnalysisError(fit.reason)
-    # A standard error of 0, as where everyone has the event on one day, is no knowledge.
-    value, std_error = float(fit.coef[0]), float(fit.std_error[0]) or np.nan
-    half = normal_quantile(sheet.conf_level) * std_error
-    wald = (value / std_error) ** 2
-    return {
-        "estimate": np.exp(value),
-        "unit": "ratio",
-        "std_error": std_error,
-        "conf_low": np.exp(value - half),
-        "conf_high": np.exp(value + half),
-        "statistic": wald,
-        "df": 1.0,
-        "p_value": float(special.chdtrc(1, wald)),
-    }
-
-
 def _proportional(
-    sheet: Sheet, people: ArmTimes, active: NDArray[np.int64], within: Stratum, keys: dict[str, Any]
+    sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys: dict[str, Any]
 ) -> None:
     """Write the check of proportional hazards; without strata lifelines' beside it."""
     event, covariate = people.cause == 1, _column(active)

@@ -11,7 +11,9 @@ from ipseval.endpoints.base import Endpoint, months_of
 from ipseval.errors import AnalysisError
 from ipseval.estimate.arm_curves import at_risk, curves, milestones_and_median
 from ipseval.estimate.arm_times import arm_times
-from ipseval.estimate.hazards import hazards
+from ipseval.estimate.changing_hazards import cuts_within, effect_by_of
+from ipseval.estimate.clustered_rates import clusters_of
+from ipseval.estimate.hazards import Models, hazards
 from ipseval.estimate.restricted_means import arm_restricted_means, restricted_mean_contrasts
 from ipseval.estimate.sheet import Sheet, contrast_label
 from ipseval.estimate.time_contrasts import incidence_contrasts
@@ -49,6 +51,7 @@ DECLARATION = Declaration(
         "strata": partial(checks.names, name="strata"),
         "adjust": partial(checks.names, name="adjust"),
         "frailty": partial(checks.names, name="frailty"),
+        "effect_by": effect_by_of,
         "conf_level": checks.confidence,
     },
 )
@@ -63,6 +66,8 @@ def survival(
     strata: Iterable[str] | None = None,
     adjust: Iterable[str] = (),
     frailty: Iterable[str] = (),
+    cluster: str | None = None,
+    effect_by: float | Iterable[float] | str | None = None,
     conf_level: float = 0.95,
     name: str = "survival",
 ) -> Results:
@@ -89,6 +94,14 @@ def survival(
         Columns of participants, such as ``["site"]``, whose groups share an unknown factor of their
         hazard: adds the hazard ratio of the Cox model with gamma frailty. With few sites their spread is
         hardly known, and stratifying, the default, asks for less.
+    cluster : str, optional
+        Column of participants such as ``"coach"``, whose people may be alike in any way: adds the hazard
+        ratio with a robust variance by cluster. Where an arm has no coaches, everyone there is a cluster
+        of one. Fewer than ten clusters are refused.
+    effect_by : number, or several, or "log_time", optional
+        Months at which the hazard ratio may change, ``6`` for the first six months and what follows: adds
+        a ratio per period. "log_time" adds one that moves with the logarithm of time, read at the
+        milestones. Both come with a test that it does not change.
     conf_level : float
         Two-sided confidence level of all intervals.
     name : str
@@ -150,6 +163,19 @@ def survival(
     covariates, shared = checks.names(adjust, "adjust"), checks.names(frailty, "frailty")
     arguments: dict[str, Any] = {"milestones": months, "horizons": ends, "strata": list(columns)}
     arguments |= {"adjust": list(covariates), "frailty": list(shared)}
+    if cluster:
+        arguments["cluster"] = cluster
+    by = None if effect_by is None else cuts_within(effect_by_of(effect_by), horizon)
+    if by:
+        arguments["effect_by"] = by if isinstance(by, str) else list(by)
+    models = Models(
+        horizon,
+        months,
+        strata=columns,
+        frailty=shared,
+        clusters=clusters_of(trial, cluster) if cluster else None,
+        effect_by=by,
+    )
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     sheet.main("aalen_johansen", "", "cumulative_incidence")
     arms = arm_times(trial, endpoint.evaluate(trial), columns, shared, covariates)
@@ -163,7 +189,7 @@ def survival(
         label = contrast_label(active, reference)
         incidence_contrasts(sheet, label, pair, months)
         restricted_mean_contrasts(sheet, label, pair, ends, covariates)
-        hazards(sheet, label, pair, horizon, columns, shared)
+        hazards(sheet, label, pair, models)
     return sheet.results()
 
 

@@ -72,6 +72,8 @@ def value(row: pd.Series, lang: str = "en") -> str:
     scale = QUANTITIES[row["quantity"]].scale
     if scale == "test":
         shown = words.p_value(row["p_value"], lang)
+        if part_of(row["setting"], "margin"):
+            return _one_sided(row, shown, lang)
         if pd.isna(row["statistic"]):
             return f"p = {shown}"
         degrees = words.number(row["df"], lang, digits=0)
@@ -83,6 +85,13 @@ def value(row: pd.Series, lang: str = "en") -> str:
         return f"{written} {words.text('unit.percentage_points', lang)}"
     unit = unit_of(row, lang)
     return f"{written} {unit}" if scale in ("number", "count") and unit else written
+
+
+def _one_sided(row: pd.Series, shown: str, lang: str) -> str:
+    """Return a test against a margin, whose statistic is standard normal; an exact test has none."""
+    if pd.isna(row["statistic"]):
+        return words.text("sentence.one_sided", lang, p=shown)
+    return words.text("sentence.z", lang, value=words.number(row["statistic"], lang, digits=2), p=shown)
 
 
 def figures(estimate: float, row: pd.Series | Mapping[str, Any], lang: str = "en") -> str:
@@ -111,6 +120,11 @@ def when(row: pd.Series | Mapping[str, Any], lang: str = "en") -> str:
     if row["time_unit"] == "days":
         return words.text("sentence.on_day", lang, day=words.number(row["time"], lang, digits=0))
     months = words.number(row["time"], lang, digits=0 if row["time"] == int(row["time"]) else 1)
+    if 0 < row["time_from"] < row["time"]:
+        begin = words.number(
+            row["time_from"], lang, digits=0 if row["time_from"] == int(row["time_from"]) else 1
+        )
+        return words.text("sentence.between", lang, begin=begin, months=months)
     is_within = row["time_from"] == 0 and row["time"] > 0
     return words.text("sentence.within" if is_within else "sentence.at", lang, months=months)
 
@@ -186,9 +200,13 @@ def _compared(row: pd.Series, lang: str) -> list[str]:
     """Return within what the arms were compared, for what they were adjusted, and for whom that holds."""
     said = [
         words.text(f"sentence.{part}", lang, names=names)
-        for part in ("strata", "adjust", "among")
+        for part in ("strata", "adjust", "cluster", "among")
         if (names := columns_of(row["setting"], part, lang))
     ]
+    if margin := part_of(row["setting"], "margin"):
+        of = {**row, "quantity": row["term"]}
+        unit = f" {words.text('unit.percentage_points', lang)}" if row["term"] == "risk_difference" else ""
+        said.append(words.text("sentence.margin", lang, margin=f"{figures(float(margin), of, lang)}{unit}"))
     if part_of(row["setting"], "estimand"):
         said.append(words.text("sentence.estimand", lang))
     return said
