@@ -67,15 +67,25 @@ def answer(results: Results, *, lang: str = "en") -> list[str]:
     return [write.say("answer.hidden")]
 
 
+def _digits(rows: Compared) -> int:
+    """Return how many decimals the sentence needs for its difference to be that of its percentages.
+
+    None if the rounded numbers add up, else one: 44% and 25% are not 20 points apart, 44.3% and 24.7%
+    are 19.6.
+    """
+    active, reference, difference = (round(100 * float(row["estimate"])) for row in rows)
+    return 0 if active - reference == difference else 1
+
+
 def _rates(write: Writer, rows: Compared) -> str:
-    lang = write.lang
+    lang, digits = write.lang, _digits(rows)
     share = {
         f"{name}_{side}": said
         for side, row in (("active", rows.active), ("reference", rows.reference))
         for name, said in (
             ("x", write.number(row["n_event"])),
             ("n", write.number(row["n"])),
-            ("p", words.percentage(row["estimate"], lang)),
+            ("p", words.percentage(row["estimate"], lang, digits=digits)),
         )
     }
     low, value, high = (float(rows.difference[name]) for name in ("conf_low", "estimate", "conf_high"))
@@ -85,9 +95,9 @@ def _rates(write: Writer, rows: Compared) -> str:
         **share,
         "active": write.arm(rows.active["arm"]),
         "reference": write.arm(rows.reference["arm"]),
-        "points": words.number(100 * value, lang, digits=0),
+        "points": words.number(100 * value, lang, digits=digits),
         "level": words.percentage(rows.difference["conf_level"], lang),
-        "interval": words.interval(low, high, lang, digits=0, scale=100),
+        "interval": words.interval(low, high, lang, digits=digits, scale=100),
     }
     direction = "fewer" if rows.difference["estimate"] < 0 else "more"
     points = write.say(

@@ -85,24 +85,39 @@ def test_the_first_sentence_is_the_answer_and_the_second_says_simulated(page: tu
     text, lang = page
     paragraphs = [element for element in read(text).of("p") if element.attributes.get("class") != "kicker"]
     first, second = paragraphs[0].text, paragraphs[1].text
-    numbers = re.findall(r"\d+", first)
-    # Of 70 people offered IPS, 31 (44%) ... within 30 months, 20 of 81 (25%): 20 points (95% CI 4 to 34)
-    wanted = {"70", "31", "44", "30", "20", "81", "25", "95", "4", "34"}
+    numbers = re.findall(r"\d+(?:\.\d+)?", first.replace(",", ".").replace(". ", " "))
+    # Of 70 people offered IPS, 31 (44.3%) ... within 30 months, 20 of 81 (24.7%): 19.6 points (4.4 to 33.8)
+    wanted = {"70", "31", "44.3", "30", "20", "81", "24.7", "19.6", "95", "4.4", "33.8"}
     assert wanted == set(numbers)
     assert second == words.text("report.simulated", lang)
 
 
 def test_the_first_sentence_in_english_reads_as_a_sentence() -> None:
     assert answer(public())[0] == (
-        "Of 70 people offered IPS, 31 (44%) had found competitive work at any time within 30 months, "
-        "against 20 of 81 (25%) with usual vocational rehabilitation: 20 percentage points more "
-        "(95% confidence interval 4 to 34)."
+        "Of 70 people offered IPS, 31 (44.3%) had found competitive work at any time within 30 months, "
+        "against 20 of 81 (24.7%) with usual vocational rehabilitation: 19.6 percentage points more "
+        "(95% confidence interval 4.4 to 33.8)."
     )
 
 
 def test_fewer_turns_the_interval_round() -> None:
     said = answer(by_hand({"IPS": (20, 80), "usual": (40, 80)}))[0]
     assert "25 percentage points fewer (95% confidence interval 5 to 35)" in said
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"IPS": (40, 80), "usual": (20, 80)}, ("(50%)", "(25%)", "25 percentage points more")),
+        ({"IPS": (31, 70), "usual": (20, 81)}, ("(44.3%)", "(24.7%)", "19.6 percentage points more")),
+        ({"IPS": (20, 81), "usual": (31, 70)}, ("(24.7%)", "(44.3%)", "19.6 percentage points fewer")),
+    ],
+)
+def test_the_difference_is_that_of_the_percentages_beside_it(
+    counts: dict[str, tuple[int, int]], said: tuple[str, ...]
+) -> None:
+    sentence = answer(by_hand(counts))[0]
+    assert all(part in sentence for part in said), sentence
 
 
 def test_how_many_were_unknown_is_said_or_that_they_are_few_or_none() -> None:
