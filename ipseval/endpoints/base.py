@@ -171,9 +171,12 @@ def label(described: Mapping[str, Any], lang: str = "en") -> str:
 
 
 def _in_words(parameters: Mapping[str, Any], lang: str) -> dict[str, str]:
-    """Return each parameter as it stands in a sentence: "18, 24 and 30"."""
+    """Return each parameter as it stands in a sentence: within "18, 24 or 30", at "18, 24 and 30"."""
     lists = {name: value if isinstance(value, list) else [value] for name, value in parameters.items()}
-    return {name: joined([_written(item, lang) for item in items], lang) for name, items in lists.items()}
+    return {
+        name: joined([_written(item, lang) for item in items], lang, "or" if name == "by" else "and")
+        for name, items in lists.items()
+    }
 
 
 def _written(value: Any, lang: str) -> str:
@@ -183,11 +186,11 @@ def _written(value: Any, lang: str) -> str:
     return words.number(value, lang, digits=max(decimals, 0))
 
 
-def joined(items: list[str], lang: str) -> str:
-    """Return "18, 24 and 30"."""
+def joined(items: list[str], lang: str, how: Literal["and", "or"] = "and") -> str:
+    """Return "18, 24 and 30"; or "18, 24 or 30"."""
     if len(items) < 2:
         return "".join(items)
-    return words.text("list.and", lang, first=", ".join(items[:-1]), last=items[-1])
+    return words.text(f"list.{how}", lang, first=", ".join(items[:-1]), last=items[-1])
 
 
 def outcome_frame(

@@ -143,8 +143,8 @@ def test_definitions_differ_between_languages(trial):
 
 def test_a_list_of_months_is_written_out(trial):
     endpoint = endpoints.ever_employed(by=[18, 24, 30])
-    assert "within 18, 24 and 30 months" in endpoint.definition(trial.design)
-    assert "innerhalb von 18, 24 und 30 Monaten" in endpoint.definition(trial.design, "de")
+    assert "within 18, 24 or 30 months" in endpoint.definition(trial.design)
+    assert "innerhalb von 18, 24 oder 30 Monaten" in endpoint.definition(trial.design, "de")
     assert "16,5 uur per week" in endpoints.works_at_least(16.5).definition(trial.design, "nl")
 
 
