@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks
+from ipseval import checks, words
 from ipseval.endpoints import jobs_under_way
 from ipseval.errors import AnalysisError
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
@@ -35,6 +35,8 @@ DECLARATION = Declaration(
 )
 
 FLOW, BASELINE, ASSESSED = "flow", "baseline", "assessed"
+DISTRIBUTION = ("mean", "standard_deviation", "lower_quartile", "median", "upper_quartile")
+NO_VALUE = words.text("note.no_value_in_arm")
 
 
 def describe(trial: Trial, *, variables: Iterable[str] | None = None, name: str = "describe") -> Results:
@@ -151,7 +153,8 @@ def _number(sheet: Sheet, column: str, values: pd.Series) -> None:
         keys = {"term": column, "arm": arm, "setting": BASELINE, "unit": unit}
         people = {"n": len(known), "n_missing": int(member.sum()) - len(known)}
         if not len(known):
-            sheet.add("mean", status="failed", note="no value in this arm", **keys, **people)
+            for quantity in DISTRIBUTION:
+                sheet.add(quantity, note=NO_VALUE, **keys, **people)
             continue
         quartiles = np.quantile(known, [0.25, 0.5, 0.75])
         sheet.add("mean", estimate=known.mean(), **keys, **people)

@@ -71,11 +71,14 @@ def test_missing_values_are_counted_and_never_a_category_of_their_own() -> None:
     assert set(sites["term"]) == {"site=A", "site=B"}
 
 
-def test_a_covariate_nobody_has_is_a_failed_row() -> None:
+def test_a_covariate_nobody_has_is_rows_with_the_reason() -> None:
     people = [person(f"P{i}", arm="IPS" if i % 2 else "usual", weight=None) for i in range(6)]
     found = describe(make_trial(people), variables=["weight"])
     rows = found.frame.loc[found.frame["term"] == "weight"]
-    assert set(rows["status"]) == {"failed"}
+    of_arms = rows.loc[rows["arm"] != ""]
+    assert set(of_arms["status"]) == {"not_defined"}
+    assert set(of_arms["note"]) == {"no value in this arm"}
+    assert set(rows.loc[rows["arm"] == "", "status"]) == {"failed"}
     assert set(rows["setting"]) == {"baseline"}
 
 

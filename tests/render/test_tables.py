@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from ipseval import words
+from ipseval.disclosure import protect
+from ipseval.estimate.describe import describe
 from ipseval.render import tables
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import figures, value
+from tests.make_trial import make_trial, person
 from tests.render.shown import by_hand, public, scion
 
 
@@ -179,7 +182,8 @@ def test_numbers_at_risk_stand_under_their_months() -> None:
         assert got[f"Number at risk: {label}"] == tuple(f"{count:.0f}" for count in at_risk)
     rounded = tables.at_risk_table(public(), "survival", "")
     assert any("multiples of 5" in text for _, text in rounded.notes)
-    assert all(int(cell) % 5 == 0 for cell in cells(rounded))
+    assert "small cell" in cells(rounded)
+    assert all(int(cell) % 5 == 0 for cell in cells(rounded) if cell != "small cell")
 
 
 def test_the_flow_adds_up_to_the_people_randomised() -> None:
@@ -247,3 +251,21 @@ def test_without_anything_published_the_tables_are_empty() -> None:
     assert tables.published_table(results, "").lines == ()
     assert tables.readings_table(results, "").lines == ()
     assert tables.comparison_of(results) is None
+
+
+def test_a_cell_of_people_without_a_value_is_never_blank() -> None:
+    people = [
+        person(f"P{at:02d}", arm="IPS" if at % 2 else "usual", weight=70.0 + at if at % 2 else None)
+        for at in range(40)
+    ]
+    found = describe(make_trial(people), variables=["weight"])
+    for results, absent in ((found, ("0", "20")), (protect(found), ("0", "20"))):
+        lines = lines_of(tables.baseline_table(results, "describe", ""))
+        assert lines[": not recorded (number)"][:2] == absent
+        assert lines[": mean (standard deviation)"][:2] == ("90.0 (11.8)", "no value")
+    # One arm in a small cell, the other shown: the hidden number says that it is.
+    few = [row | {"site": "A" if at > 2 else "B"} for at, row in enumerate(people)]
+    few = [row | {"site": None} if row["arm"] == "usual" and at < 16 else row for at, row in enumerate(few)]
+    lines = lines_of(tables.baseline_table(protect(describe(make_trial(few))), "describe", ""))
+    assert lines[": not recorded (number)"][:2] == ("not shown", "8")
+    assert all(lines[f": {site}"][:2] for site in "AB")

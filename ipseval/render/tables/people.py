@@ -139,11 +139,15 @@ def _share(row: pd.Series, write: Writer) -> str:
 
 def _without_value(rows: pd.DataFrame, write: Writer, blank: tuple[str, ...]) -> list[Line]:
     """Return the line of people without a value, where there are any, or too few to be counted."""
-    of_arm: dict[str, pd.Series] = {}
-    for row in rows_of(rows.loc[rows["arm"] != ""]):
-        if not write.is_hidden(row):
-            of_arm.setdefault(row["arm"], row)
-    unknown = {arm: write.unknown(row) for arm, row in of_arm.items()}
+    shown_first = rows.loc[rows["arm"] != ""].sort_values(
+        "status", key=lambda status: status == "suppressed", kind="stable"
+    )
+    of_arm = {row["arm"]: row for row in rows_of(shown_first.drop_duplicates("arm"))}
+    not_shown = words.text("status.not_shown", write.lang)
+    unknown = {
+        arm: not_shown if pd.isna(row["n_missing"]) else write.number(row["n_missing"])
+        for arm, row in of_arm.items()
+    }
     if all(text == write.number(0) for text in unknown.values()):
         return []
     cells = tuple(unknown.get(arm, NONE) for arm in write.arms)
