@@ -106,8 +106,8 @@ def amounts(
 
         - ``"wilcoxon"``: the rank-sum test; ``"van_elteren"``: the same within ``strata``, with the
           probability of having had more than someone in the same stratum;
-        - ``"hodges_lehmann"``: the median of all differences between two people, with the share of
-          each arm that has none, because with many zeros it sticks to 0;
+        - ``"hodges_lehmann"``: the median of all differences between two people, with the number of
+          those who had none (``n_event``), because with many zeros it sticks to 0;
         - ``"hedges_g"``: the difference in pooled standard deviations (Hedges' g and Cohen's d);
         - ``"two_part"``: a logistic model of having any and a log-linear model of how much, and the
           means that follow, under the rule ``missing`` (whole records are weighted);

@@ -56,7 +56,7 @@ def by_rank(
         if "van_elteren" in methods:
             _van_elteren(sheet, pair, row, strata)
         if "hodges_lehmann" in methods:
-            _shift(sheet, pair, {**row, "unit": unit}, (active, reference))
+            _shift(sheet, pair, {**row, "unit": unit})
         if "hedges_g" in methods:
             _effect_size(sheet, pair, row)
 
@@ -92,16 +92,12 @@ def _van_elteren(sheet: Sheet, pair: Pair, row: Keys, strata: tuple[str, ...]) -
         sheet.add("probability_of_superiority", **columns_of(found, said), **row, **superiority)
 
 
-def _shift(sheet: Sheet, pair: Pair, row: Keys, names: tuple[str, str]) -> None:
-    """Write the Hodges-Lehmann shift, with the share of each arm that has none."""
-    row = {**row, "method": "hodges_lehmann"}
+def _shift(sheet: Sheet, pair: Pair, row: Keys) -> None:
+    """Write the Hodges-Lehmann shift, with the people who have none as its numerator."""
+    row = {**row, "method": "hodges_lehmann", "n_event": sum(int((data.amount == 0).sum()) for data in pair)}
     with sheet.attempt("location_shift", **row):
         found = hodges_lehmann.hodges_lehmann(pair[0].amount, pair[1].amount, conf_level=sheet.conf_level)
-        shares = [
-            f"{(data.amount == 0).mean():.0%} of {name}" for name, data in zip(names, pair, strict=True)
-        ]
-        said = [MANY_LEVEL, f"{shares[0]} and {shares[1]} have none"]
-        said += said_of(sheet, pair, "as_not_employed")
+        said = [MANY_LEVEL, *said_of(sheet, pair, "as_not_employed")]
         sheet.add("location_shift", **columns_of(found, said), **row)
 
 

@@ -48,8 +48,10 @@ def test_the_shift_is_that_of_case_g1_with_the_shares_with_none_beside_it(found:
     # The case's hours are rounded to three decimals.
     assert row.estimate == pytest.approx(wanted["hodges_lehmann_median_of_pairwise_differences"], abs=2e-3)
     assert [row.conf_low, row.conf_high] == pytest.approx(wanted["moses_ci_round"], abs=2e-3)
-    shares = [found.one(quantity="share_zero", arm=arm).estimate for arm in ("IPS", "usual")]
-    assert f"{shares[0]:.0%} of IPS and {shares[1]:.0%} of usual have none" in row.note
+    none = [found.one(quantity="share_zero", arm=arm).n_event for arm in ("IPS", "usual")]
+    assert (row.n_event, row.n) == (sum(none), 151)
+    assert "those with none" in row.note
+    assert "those with none" in protect(found).one(quantity="location_shift").note
 
 
 def test_effect_sizes_are_those_of_case_g1_and_say_what_they_are_in(found: Results) -> None:
