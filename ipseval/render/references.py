@@ -44,6 +44,23 @@ REFERENCES: dict[str, str] = {
     ),
     "bang_tsiatis": "Bang & Tsiatis (2000), Biometrika 87:329-343",
     "bootstrap_percentile": "Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3",
+    "bootstrap_bca": "Efron (1987), Journal of the American Statistical Association 82:171-185",
     "welch": "Welch (1947), Biometrika 34:28-35",
     "brunner_munzel_logit": "Brunner & Munzel (2000), Biometrical Journal 42:17-25",
+    "stratified_brunner_munzel_logit": (
+        "Kawaguchi, Koch & Wang (2011), Statistics in Biopharmaceutical Research 3:217-231"
+    ),
+    "wilcoxon": "Mann & Whitney (1947), Annals of Mathematical Statistics 18:50-60",
+    "van_elteren": "van Elteren (1960), Bulletin of the International Statistical Institute 37:351-361",
+    "hodges_lehmann": "Hodges & Lehmann (1963), Annals of Mathematical Statistics 34:598-611",
+    "hedges_g": "Hedges (1981), Journal of Educational Statistics 6:107-128",
+    **dict.fromkeys(
+        ("two_part", "two_part_any", "two_part_positive", "two_part_bootstrap"),
+        "Duan, Manning, Morris & Newhouse (1983), Journal of Business & Economic Statistics 1:115-126",
+    ),
+    "hurdle": "Mullahy (1986), Journal of Econometrics 33:341-365",
+    **dict.fromkeys(
+        ("negative_binomial", "negative_binomial_model"),
+        "Lawless (1987), Canadian Journal of Statistics 15:209-225",
+    ),
 }
