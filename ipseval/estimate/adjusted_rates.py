@@ -224,7 +224,7 @@ def _bootstrapped(sheet: Sheet, model: Model, among: People, row: Keys, *, is_se
         found = draws.interval(measure, conf_level=sheet.conf_level)
         numbers = {name: getattr(found, name) for name in ("estimate", "std_error", "conf_low", "conf_high")}
         unit = "proportion" if measure == "difference" else "ratio"
-        said = PENALISED if draws.n_penalised else found.note
+        said = PENALISED if draws.n_penalised and np.isfinite(found.conf_low) else found.note
         sheet.add(quantity, **row | numbers | {"unit": unit} | remarks(str(row["note"]), said))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +15,32 @@ from ipseval import checks, words
 from ipseval.endpoints import time_to_first_job
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
-from ipseval.estimate import adjusted_rates, stratified_rates, unknown
+from ipseval.estimate import adjusted_rates, clustered_rates, non_inferiority, stratified_rates, unknown
 from ipseval.estimate.arm_times import arm_times
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
+from ipseval.estimate.unadjusted_rates import ALSO, METHODS, View, arm_rows, contrast_rows
 from ipseval.results import Declaration, Results
-from ipseval.results.setting import setting
-from ipseval.stats import association, proportions, two_proportions
 from ipseval.stats.cumulative_incidence import cumulative_incidence, incidence_at
+from ipseval.stats.non_inferiority import hypothesis
 from ipseval.stats.standardisation import ESTIMANDS
 from ipseval.trial import MISSING_RULES, Trial
+
+
+def _difference_margin(value: Any) -> None:
+    """Refuse a margin that is not between 0 and 1."""
+    hypothesis(value, "difference", higher_is_better=True)
+
+
+def _ratio_margin(value: Any) -> None:
+    """Refuse a margin that is neither a ratio below 1 nor one above."""
+    hypothesis(value, "ratio", higher_is_better=not (isinstance(value, int | float) and value > 1))
+
+
+def _also(value: Any) -> None:
+    """Refuse a further method that is not known by name."""
+    for name in checks.names(value, "also"):
+        checks.one_of(name, ALSO, "also")
+
 
 DECLARATION = Declaration(
     name="rates",
@@ -35,6 +53,7 @@ DECLARATION = Declaration(
         "number_needed_to_treat",
         "association_test",
         "homogeneity_test",
+        "non_inferiority_test",
     ),
     section="rates",
     figure="rates",
@@ -43,27 +62,18 @@ DECLARATION = Declaration(
         "strata": partial(checks.names, name="strata"),
         "adjust": partial(checks.names, name="adjust"),
         "estimand": partial(checks.one_of, options=ESTIMANDS, name="estimand"),
+        "margin": _difference_margin,
+        "ratio_margin": _ratio_margin,
+        "higher_is_better": partial(checks.one_of, options=(True, False), name="higher_is_better"),
+        "also": _also,
         "replicates": partial(checks.whole_number, name="replicates", low=100, high=1_000_000),
         "seed": partial(checks.whole_number, name="seed", low=0, high=2**63 - 1),
         "conf_level": checks.confidence,
     },
 )
 
-#: The methods reported for each quantity; the first is the default, the others stand beside it.
-METHODS: dict[str, tuple[str, ...]] = {
-    "proportion": ("wilson", "clopper_pearson", "mid_p", "jeffreys", "agresti_coull", "wald"),
-    "risk_difference": ("newcombe", "miettinen_nurminen", "agresti_caffo", "wald"),
-    "risk_ratio": ("miettinen_nurminen", "koopman", "log"),
-    "odds_ratio": ("miettinen_nurminen", "wald", "conditional_exact", "mid_p"),
-    "association_test": ("n_minus_1_chi_square", "chi_square", "fisher_exact"),
-}
-
 NOT_FOLLOWED = words.text("note.not_followed_so_far")
 SEED = 20140601
-THROUGH_INFINITY = words.text("note.through_infinity")
-
-_RATIOS = {"risk_ratio": two_proportions.risk_ratio, "odds_ratio": two_proportions.odds_ratio}
-
 Keys = dict[str, Any]
 Codes = NDArray[np.intp]
 
@@ -76,6 +86,11 @@ def rates(
     strata: Iterable[str] | None = None,
     adjust: Iterable[str] = (),
     estimand: str = "population",
+    margin: float | None = None,
+    ratio_margin: float | None = None,
+    higher_is_better: bool = True,
+    cluster: str | None = None,
+    also: Iterable[str] = (),
     replicates: int = 2000,
     seed: int = SEED,
     conf_level: float = 0.95,
@@ -84,7 +99,8 @@ def rates(
     """Proportion with the outcome per arm, with Wilson limits, and the difference with Newcombe's.
 
     Beside these unadjusted main rows stand the common effects over the strata of randomisation and, if
-    asked for, effects adjusted for covariates.
+    asked for, effects adjusted for covariates, tests at a margin of non-inferiority, and effects with the
+    variance of people who share a job coach or a site.
 
     Parameters
     ----------
@@ -106,6 +122,19 @@ def rates(
     estimand : {"population", "sample"}
         Whether an adjusted effect is in the population that these people were drawn from, or in
         people with exactly these covariates.
+    margin : float, optional
+        The largest loss still accepted, as a difference: 0.10 is 10 percentage points fewer in the
+        active arm (more, where lower is better). Stated before the data are seen.
+    ratio_margin : float, optional
+        The same as a ratio, active over reference: below 1 where higher is better, else above 1.
+    higher_is_better : bool
+        Whether the outcome is wanted. For an unwanted one, such as an admission, pass False.
+    cluster : str, optional
+        A column of participants whose people are alike, such as ``"coach"`` or ``"site"``. Where an arm
+        has no coaches, everyone there is a cluster of one. Fewer than ten clusters are refused.
+    also : iterable of {"exact_unconditional", "yates", "fisher_mid_p", "barnard", "boschloo"}
+        Further methods beside those always given. Exact unconditional ones take a second for arms of
+        eighty, and longer in proportion to the product of the arms.
     replicates, seed : int
         Of the bootstrap of adjusted effects, which draws people within arm and stratum.
     conf_level : float
@@ -132,13 +161,20 @@ def rates(
         with the variance of Ye et al. less what randomisation within strata takes off; the
         bootstrap's percentile interval; and the ratio of modified Poisson regression, which is the
         ratio at the same covariates. Where the data are separated Firth's penalty stands in, and
-        the note says so. The standard error of a ratio is that of its logarithm.
+        the note says so, as it does where it stands in for some replicates of the bootstrap. The standard
+        error of a ratio is that of its logarithm.
+
+        With a margin: one-sided score tests at it, the difference or ratio tested in ``setting`` and the
+        verdict in ``note``; the verdict goes by the two-sided score interval. With ``cluster=...`` in
+        ``setting``: the difference and the ratio with the CR2 variance and Satterthwaite's degrees of
+        freedom, unadjusted and for the same covariates.
 
     Raises
     ------
     AnalysisError
         For an endpoint that is not a yes or no; when nothing states how unknowns are counted; for
-        strata or covariates that are unknown or incomplete, or a covariate that is the same for all.
+        strata or covariates that are unknown or incomplete, or a covariate that is the same for all; for
+        a margin on the wrong side of no difference; for clusters that are incomplete or fewer than ten.
 
     References
     ----------
@@ -146,7 +182,8 @@ def rates(
     Statistics in Medicine 4:213-226; Altman (1998), BMJ 317:1309-1312; Sato (1989), Biometrics
     45:1323-1324; Yan & Su (2010), Statistics in Biopharmaceutical Research 2:329-335; Ye et al.
     (2023), Statistical Theory and Related Fields 7:159-163; Zou (2004), American Journal of
-    Epidemiology 159:702-706.
+    Epidemiology 159:702-706; Farrington & Manning (1990), Statistics in Medicine 9:1447-1454; Bell &
+    McCaffrey (2002), Survey Methodology 28:169-181; Chan & Zhang (1999), Biometrics 55:1202-1209.
 
     Examples
     --------
@@ -162,22 +199,22 @@ def rates(
             f"Use ips.survival for a time, ips.amounts for an amount."
         )
     rule = unknown.stated_rule(missing, trial.design)
-    ask = _ask(trial, rule, strata, adjust, {"estimand": estimand, "replicates": replicates, "seed": seed})
+    how = {"estimand": estimand, "replicates": replicates, "seed": seed}
+    beside = {"margin": margin, "ratio_margin": ratio_margin, "higher_is_better": higher_is_better}
+    ask = _ask(trial, rule, strata, adjust, how, beside, cluster, also)
     sheet = Sheet(trial, DECLARATION, name, endpoint, ask.arguments, checks.confidence(conf_level))
     if ask.model:
         sheet.seed = seed
     for quantity, methods in METHODS.items():
         sheet.main(methods[0], unknown.setting_of(ask.rule), quantity)
-    sheet.main("newcombe", unknown.setting_of(ask.rule), "number_needed_to_treat")
+    if ask.margins:
+        sheet.main(next(iter(non_inferiority.METHODS)), "", "non_inferiority_test")
     outcome = endpoint.evaluate(trial)
-    for month in endpoint.months:
-        rows = outcome.loc[outcome["month"] == month]
-        followed = trial.is_followed_to(trial.design.horizon_day(month)) | trial.died
-        when = {"time_from": 0.0 if endpoint.cumulative else month, "time": month, "time_unit": "months"}
-        for way in unknown.RULES:
-            keys = {**when, "setting": unknown.setting_of(way), "note": unknown.NOTES.get(way, "")}
-            _month(sheet, rows, followed, way, keys, ask)
-        if endpoint.name == "ever_employed":
+    views = [_views(trial, endpoint, outcome, month, ask.rule) for month in endpoint.months]
+    _write(sheet, [view for of_month in views for view in of_month], ask)
+    if endpoint.name == "ever_employed":
+        for month, of_month in zip(endpoint.months, views, strict=True):
+            when = {key: of_month[0].keys[key] for key in ("time_from", "time", "time_unit")}
             _censored(sheet, time_to_first_job(month).evaluate(trial), when)
     return sheet.results()
 
@@ -189,58 +226,94 @@ class _Ask(NamedTuple):
     strata: tuple[str, ...]
     stratum: Codes
     model: adjusted_rates.Model | None
+    margins: list[non_inferiority.Margin]
+    clusters: clustered_rates.Clusters | None
+    also: tuple[str, ...]
     arguments: Keys
 
 
 def _ask(
-    trial: Trial, rule: str, strata: Iterable[str] | None, adjust: Iterable[str], how: dict[str, Any]
+    trial: Trial,
+    rule: str,
+    strata: Iterable[str] | None,
+    adjust: Iterable[str],
+    how: Keys,
+    beside: Keys,
+    cluster: str | None,
+    also: Iterable[str],
 ) -> _Ask:
-    """Check what the caller asks, and look up strata and covariates."""
-    for option, value in how.items():
+    """Check what the caller asks, and look up strata, covariates and clusters."""
+    methods = checks.names(also, "also")
+    for option, value in {**how, "also": methods}.items():
         DECLARATION.options[option](value)
     columns = trial.design.strata if strata is None else checks.names(strata, "strata")
     names = checks.names(adjust, "adjust")
-    arguments = {"missing": rule, "strata": list(columns)}
+    margins = non_inferiority.margins_of(**beside)
+    asked = {"adjust": list(names), **how} if names else {}
+    asked |= {key: value for key, value in beside.items() if margins and value is not None}
+    asked |= {"cluster": cluster} if cluster else {}
     return _Ask(
         rule="worst_case" if rule == "best_worst" else rule,
         strata=columns,
         stratum=trial.stratum(columns).to_numpy(dtype=np.intp),
         model=adjusted_rates.model_of(trial, names, columns, **how) if names else None,
-        arguments=arguments | ({"adjust": list(names), **how} if names else {}),
+        margins=margins,
+        clusters=clustered_rates.clusters_of(trial, cluster) if cluster else None,
+        also=methods,
+        arguments={"missing": rule, "strata": list(columns), **asked}
+        | ({"also": list(methods)} if methods else {}),
     )
 
 
-def _month(
-    sheet: Sheet, outcome: pd.DataFrame, followed: np.ndarray, way: str, keys: Keys, ask: _Ask
-) -> None:
-    """Write one month's arms and contrasts under one way of counting the unknown."""
-    design, is_main = sheet.trial.design, way == ask.rule
-    arm, known = outcome["arm"].to_numpy(), outcome["known"].to_numpy(dtype=bool)
-    people = unknown.people_counted(outcome, followed, way, arm != design.reference)
-    counts = {name: unknown.counted(people, known, arm == name) for name in design.arms}
-    for name, count in counts.items():
-        _arm(sheet, count, {**keys, "arm": name}, every_method=is_main)
+def _views(trial: Trial, endpoint: Endpoint, outcome: pd.DataFrame, month: float, rule: str) -> list[View]:
+    """Return one month under every way of counting the unknown."""
+    rows = outcome.loc[outcome["month"] == month]
+    followed = trial.is_followed_to(trial.design.horizon_day(month)) | trial.died
+    when = {"time_from": 0.0 if endpoint.cumulative else month, "time": month, "time_unit": "months"}
+    arm, known = rows["arm"].to_numpy(dtype=str), rows["known"].to_numpy(dtype=bool)
+    made = []
+    for way in unknown.RULES:
+        people = unknown.people_counted(rows, followed, way, arm != trial.design.reference)
+        counts = {name: unknown.counted(people, known, arm == name) for name in trial.design.arms}
+        keys = {**when, "setting": unknown.setting_of(way), "note": unknown.NOTES.get(way, "")}
+        made.append(View(keys, way, way == rule, *people, counts))
+    return made
+
+
+def _write(sheet: Sheet, views: list[View], ask: _Ask) -> None:
+    """Write every month and way of counting: the arms, and each contrast with all that was asked of it."""
+    design, level = sheet.trial.design, sheet.conf_level
+    arm = sheet.trial.participants["arm"].to_numpy(dtype=str)
+    of_arms = [arm_rows(views, name, level) for name in design.arms]
+    of_pairs = []
     for pair in design.comparisons:
-        arms = (counts[pair[0]], counts[pair[1]])
-        both = {field: sum(getattr(count, field) for count in arms) for field in unknown.Counts._fields}
-        about = {**keys, **both, "contrast": contrast_label(*pair)}
-        _contrast(sheet, arms, about, every_method=is_main)
-        if not is_main:
-            continue
-        yes, included = people
-        among = included & np.isin(arm, pair)
+        parts = [contrast_rows(views, pair, also=ask.also, conf_level=level)]
+        parts.append(non_inferiority.margin_rows(views, pair, ask.margins, also=ask.also, conf_level=level))
         if ask.strata:
-            stratified_rates.stratified(
-                sheet,
-                stratified_rates.table_of(yes[among], (arm == pair[0])[among], ask.stratum[among]),
-                about | {"setting": setting(missing=way, strata=ask.strata)},
-            )
-        if ask.model:
-            # Arms adjusted together with one of several others differ from contrast to contrast.
-            term = {"term": contrast_label(*pair)} if len(design.comparisons) > 1 else {}
-            rows = {name: {**keys, **counts[name]._asdict(), "arm": name, **term} for name in pair}
-            rows[contrast_label(*pair)] = about
-            adjusted_rates.adjusted(sheet, ask.model, pair, (yes, arm == pair[0], among), way, rows)
+            parts.append(stratified_rates.stratified_rows(views, pair, (arm, ask.stratum), ask.strata, level))
+        of_pairs.append(parts)
+    for place, view in enumerate(views):
+        for row in chain.from_iterable(rows[place] for rows in of_arms):
+            sheet.add(**row)
+        for pair, parts in zip(design.comparisons, of_pairs, strict=True):
+            for row in chain.from_iterable(rows[place] for rows in parts):
+                sheet.add(**row)
+            if view.is_main:
+                _modelled(sheet, view, pair, arm, ask)
+
+
+def _modelled(sheet: Sheet, view: View, pair: tuple[str, str], arm: NDArray[np.str_], ask: _Ask) -> None:
+    """Write what one contrast is after adjustment, and with the variance of clusters."""
+    about, is_active = view.about(pair), arm == pair[0]
+    people = (view.yes, is_active, view.included & np.isin(arm, pair))
+    if ask.model:
+        # Arms adjusted together with one of several others differ from contrast to contrast.
+        term = {"term": contrast_label(*pair)} if len(sheet.trial.design.comparisons) > 1 else {}
+        rows = {name: {**view.keys, **view.counts[name]._asdict(), "arm": name, **term} for name in pair}
+        rows[contrast_label(*pair)] = about
+        adjusted_rates.adjusted(sheet, ask.model, pair, people, view.way, rows)
+    if ask.clusters:
+        clustered_rates.clustered(sheet, ask.clusters, ask.model, people, view.way, about)
 
 
 def _censored(sheet: Sheet, outcome: pd.DataFrame, when: Keys) -> None:
@@ -256,51 +329,3 @@ def _censored(sheet: Sheet, outcome: pd.DataFrame, when: Keys) -> None:
             estimate = last.incidence[0] if data.shows(cut - 1) else np.nan
             said = remarks("" if data.shows(cut - 1) else NOT_FOLLOWED)
             sheet.add("proportion", estimate=estimate, unit="proportion", **numbers, **keys | said)
-
-
-def _methods(quantity: str, every_method: bool) -> tuple[str, ...]:
-    return METHODS[quantity] if every_method else METHODS[quantity][:1]
-
-
-def _arm(sheet: Sheet, count: unknown.Counts, keys: Keys, *, every_method: bool) -> None:
-    x, n = count.n_event, count.n
-    row = {"estimate": x / n if n else np.nan, "unit": "proportion", **count._asdict(), **keys}
-    for method in _methods("proportion", every_method):
-        low, high = proportions.proportion_interval(x, n, method=method, conf_level=sheet.conf_level)
-        sheet.add("proportion", method=method, conf_low=low, conf_high=high, **row)
-
-
-def _contrast(
-    sheet: Sheet, arms: tuple[unknown.Counts, unknown.Counts], keys: Keys, *, every_method: bool
-) -> None:
-    """Write the difference, the ratios, the number needed to treat and the tests of one contrast."""
-    table = (arms[0].n_event, arms[0].n, arms[1].n_event, arms[1].n)
-    for method in _methods("risk_difference", every_method):
-        found = two_proportions.risk_difference(*table, method=method, conf_level=sheet.conf_level)
-        sheet.add("risk_difference", method=method, unit="proportion", **found._asdict(), **keys)
-    if not every_method:  # beside the main way of counting, arms and difference say how far it matters
-        return
-    for quantity, kernel in _RATIOS.items():
-        for method in _methods(quantity, every_method):
-            ratio = kernel(*table, method=method, conf_level=sheet.conf_level)
-            limits = {"conf_low": ratio.conf_low, "conf_high": ratio.conf_high}
-            sheet.add(quantity, estimate=ratio.estimate, method=method, unit="ratio", **limits, **keys)
-    _number_needed(sheet, table, keys)
-    for method in _methods("association_test", every_method):
-        if method == "fisher_exact":
-            sheet.add("association_test", p_value=association.fisher_test(*table), method=method, **keys)
-        else:
-            test = association.association_test(*table, method=method)
-            sheet.add("association_test", method=method, **test._asdict(), **keys)
-
-
-def _number_needed(sheet: Sheet, table: tuple[int, int, int, int], keys: Keys) -> None:
-    """Write the number needed to treat from Newcombe's difference, through infinity where it runs there."""
-    difference = two_proportions.risk_difference(*table, method="newcombe", conf_level=sheet.conf_level)
-    needed = two_proportions.number_needed_to_treat(
-        difference.conf_low, difference.estimate, difference.conf_high
-    )
-    through = THROUGH_INFINITY if needed.through_infinity else ""
-    limits = {"conf_low": needed.conf_low, "conf_high": needed.conf_high}
-    row = {**keys, **limits, "unit": "people", **remarks(str(keys["note"]), through)}
-    sheet.add("number_needed_to_treat", estimate=needed.estimate, method="newcombe", **row)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseval import words
-from ipseval.estimate.sheet import Sheet, remarks
+from ipseval.estimate.sheet import remarks
+from ipseval.estimate.unadjusted_rates import View
+from ipseval.results.setting import setting
 from ipseval.stats import stratified_proportions as common
 from ipseval.stats import stratified_tests
 from ipseval.stats.tables import Ratio
@@ -29,44 +32,84 @@ METHODS: dict[str, dict[str, str]] = {
 SAYS_NOTHING = words.text("note.strata_say_nothing")
 TOO_FEW_STRATA = words.text("note.too_few_strata")
 
-Table = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+Keys = dict[str, Any]
+Table = tuple[NDArray[np.intp], ...]
 
 
-def table_of(yes: NDArray[np.bool_], is_active: NDArray[np.bool_], stratum: NDArray[np.intp]) -> Table:
-    """Return events and people per stratum, of the active and then of the reference arm."""
-    strata = int(stratum.max(initial=0)) + 1
+def stratified_rows(
+    views: Sequence[View],
+    pair: tuple[str, str],
+    people: tuple[NDArray[np.str_], NDArray[np.intp]],
+    strata: tuple[str, ...],
+    conf_level: float,
+) -> list[list[Keys]]:
+    """Return the common difference, ratios and tests of one contrast over strata, rows per view.
 
-    def count(people: NDArray[np.bool_]) -> NDArray[np.intp]:
-        return np.bincount(stratum[people], minlength=strata)
-
-    return count(is_active & yes), count(is_active), count(~is_active & yes), count(~is_active)
-
-
-def stratified(sheet: Sheet, table: Table, keys: dict[str, Any]) -> None:
-    """Write the common difference, ratios and tests of one contrast over its strata."""
-    said = {
-        effect: {**keys, **remarks(str(keys["note"]), "" if informative.all() else SAYS_NOTHING)}
-        for effect in ("difference", "ratio", "odds_ratio")
-        for informative in [common.informative_strata(*table, effect=effect)]
+    ``people`` are the arm and the stratum of everyone randomised.
+    """
+    rows: list[list[Keys]] = [[] for _ in views]
+    told = [i for i, view in enumerate(views) if view.is_main]
+    table = _table(views, pair, people)
+    of_effect = {
+        effect: _said(table, told, effect) for effect in ("difference", "ratio", "odds_ratio") if told
     }
+    for quantity, method, effect, numbers in _solved(table, conf_level) if told else ():
+        for place, i in enumerate(told):
+            about = views[i].about(pair)
+            row = {name: values[place] for name, values in numbers.items()}
+            said = remarks(str(about["note"]), of_effect[effect][place])
+            if quantity == "homogeneity_test" and np.isnan(row["p_value"]):
+                said = {"note": TOO_FEW_STRATA}
+            keys = {"method": method, "setting": setting(missing=views[i].way, strata=strata)}
+            rows[i].append({**about, **row, **keys, **said, "quantity": quantity, "unit": _UNITS[quantity]})
+    return rows
+
+
+def _table(
+    views: Sequence[View], pair: tuple[str, str], people: tuple[NDArray[np.str_], NDArray[np.intp]]
+) -> Table:
+    """Return events and people of the active and then the reference arm: main views down, strata across."""
+    arm, stratum = people
+    strata = int(stratum.max(initial=0)) + 1
+    masks = [
+        [mask & (arm == name) for name in pair for mask in (view.yes, view.included)]
+        for view in views
+        if view.is_main
+    ]
+    counts = [[np.bincount(stratum[mask], minlength=strata) for mask in four] for four in masks]
+    return tuple(np.array(counts, dtype=np.intp).reshape(-1, 4, strata).swapaxes(0, 1))
+
+
+def _said(table: Table, told: Sequence[int], effect: str) -> list[str]:
+    """Return for each table what is to be said of strata in which somebody is, and that say nothing."""
+    silent = ~common.informative_strata(*table, effect=effect) & (table[1] + table[3] > 0)
+    return [SAYS_NOTHING if silent[place].any() else "" for place in range(len(told))]
+
+
+def _solved(table: Table, conf_level: float) -> Iterator[tuple[str, str, str, Keys]]:
+    """Yield quantity, method, the effect that strata must be informative of, and numbers per table."""
     for method, kernel in METHODS["risk_difference"].items():
-        found = common.stratified_risk_difference(*table, method=kernel, conf_level=sheet.conf_level)
-        row = {**said["difference"], **found._asdict(), "unit": "proportion"}
-        sheet.add("risk_difference", method=method, **row)
-    ratio = common.stratified_risk_ratio(*table, conf_level=sheet.conf_level)
-    _add_ratio(sheet, "risk_ratio", ratio, said["ratio"])
-    odds_ratio = common.stratified_odds_ratio(*table, conf_level=sheet.conf_level)
-    _add_ratio(sheet, "odds_ratio", odds_ratio, said["odds_ratio"])
+        found = common.stratified_risk_difference(*table, method=kernel, conf_level=conf_level)
+        yield "risk_difference", method, "difference", found._asdict()
+    ratio = common.stratified_risk_ratio(*table, conf_level=conf_level)
+    yield "risk_ratio", "mantel_haenszel", "ratio", _ratio(ratio)
+    odds_ratio = common.stratified_odds_ratio(*table, conf_level=conf_level)
+    yield "odds_ratio", "mantel_haenszel", "odds_ratio", _ratio(odds_ratio)
     test = stratified_tests.cochran_mantel_haenszel_test(*table)
-    sheet.add("association_test", method="cochran_mantel_haenszel", **test._asdict(), **said["odds_ratio"])
+    yield "association_test", "cochran_mantel_haenszel", "odds_ratio", test._asdict()
     same = stratified_tests.homogeneity_of_odds_ratios(*table)
-    row = {**said["odds_ratio"], **same._asdict()}
-    if np.isnan(same.p_value):
-        row["note"] = TOO_FEW_STRATA
-    sheet.add("homogeneity_test", method="breslow_day_tarone", **row)
+    yield "homogeneity_test", "breslow_day_tarone", "odds_ratio", same._asdict()
 
 
-def _add_ratio(sheet: Sheet, quantity: str, ratio: Ratio, keys: dict[str, Any]) -> None:
+def _ratio(ratio: Ratio) -> Keys:
     estimate, std_error, low, high = ratio
-    row = {"estimate": estimate, "std_error": std_error, "conf_low": low, "conf_high": high, "unit": "ratio"}
-    sheet.add(quantity, method="mantel_haenszel", **row, **keys)
+    return {"estimate": estimate, "std_error": std_error, "conf_low": low, "conf_high": high}
+
+
+_UNITS = {
+    "risk_difference": "proportion",
+    "risk_ratio": "ratio",
+    "odds_ratio": "ratio",
+    "association_test": "",
+    "homogeneity_test": "",
+}

@@ -76,6 +76,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("number_needed_to_treat", "number"),
         Quantity("association_test", "test"),
         Quantity("homogeneity_test", "test"),
+        Quantity("non_inferiority_test", "test"),
         # time to an event
         Quantity("cumulative_incidence", "proportion"),
         Quantity("event_free_probability", "proportion"),

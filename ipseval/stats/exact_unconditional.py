@@ -220,6 +220,7 @@ def _log_choices(n: int) -> FloatArray:
     return np.asarray(special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1))
 
 
+@lru_cache(maxsize=1024)
 def _lower_limit(x1: int, n1: int, x0: int, n0: int, tail: float) -> float:
     """Return the smallest difference that is not rejected against a larger one."""
     if (x1, x0) == (0, n0):

@@ -26,7 +26,7 @@ from tests.estimate.trials import doubled, hard_trials, random_trial, relabelled
 
 CALLS: dict[str, Callable[[Trial], Results]] = {
     "describe": describe,
-    "rates": lambda trial: rates(trial, endpoints.ever_employed(by=[18, 30])),
+    "rates": lambda trial: rates(trial, endpoints.ever_employed(by=[18, 30]), margin=0.1, ratio_margin=0.8),
     "rates at a month": lambda trial: rates(trial, endpoints.employed_at(month=[6, 18])),
     "survival": lambda trial: survival(trial, endpoints.time_to_first_job(30)),
     "mixed": lambda trial: mixed(trial, endpoints.employed_at(month=[6, 18, 30])),
@@ -145,6 +145,8 @@ def test_swapping_the_reference_flips_signs_and_inverts_ratios(call: str) -> Non
     compared = 0
     for (*_, name, method, _), row in both.iterrows():
         quantity = QUANTITIES[name]
+        if name == "non_inferiority_test":
+            continue  # which arm may be worse is the question itself
         one = row[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
         other = row[["estimate_swapped", "conf_high_swapped", "conf_low_swapped"]].to_numpy(dtype=float)
         if "bootstrap" in method:
