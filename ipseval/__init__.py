@@ -39,6 +39,7 @@ _HOME = {
     "describe": "ipseval.estimate.describe",
     "rates": "ipseval.estimate.rates",
     "survival": "ipseval.estimate.survival",
+    "interview_survival": "ipseval.estimate.interview_survival",
     "mixed": "ipseval.estimate.mixed",
     "amounts": "ipseval.estimate.amounts",
     "PublicResults": "ipseval.results",

@@ -30,6 +30,7 @@ from ipseval.errors import (
 )
 from ipseval.estimate.amounts import amounts as amounts
 from ipseval.estimate.describe import describe as describe
+from ipseval.estimate.interview_survival import interview_survival as interview_survival
 from ipseval.estimate.mixed import mixed as mixed
 from ipseval.estimate.rates import rates as rates
 from ipseval.estimate.survival import survival as survival

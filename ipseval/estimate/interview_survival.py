@@ -1,0 +1,289 @@
+"""How soon did people find a job, where nobody knows the day: it began between two interviews."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipseval import checks, words
+from ipseval.endpoints.base import Endpoint
+from ipseval.endpoints.study_days import anniversary_day, dates_of, randomised_on
+from ipseval.errors import AnalysisError, DataError
+from ipseval.estimate.hazard_rows import ratio_row
+from ipseval.estimate.sheet import Sheet, contrast_label, remarks
+from ipseval.estimate.time_contrasts import first_horizon
+from ipseval.results import Declaration, Results
+from ipseval.stats.cox import cox
+from ipseval.stats.interval_censoring import (
+    TurnbullSurvival,
+    imputed_event_time,
+    turnbull_bootstrap,
+    turnbull_difference,
+)
+from ipseval.stats.log_rank import log_rank
+from ipseval.stats.restricted_mean import restricted_mean_difference, restricted_time_lost
+from ipseval.trial import Trial
+
+Floats = NDArray[np.float64]
+
+DECLARATION = Declaration(
+    name="interview_survival",
+    outcomes=("time",),
+    quantities=(
+        "cumulative_incidence",
+        "cumulative_incidence_difference",
+        "restricted_mean_time_lost",
+        "restricted_mean_time_lost_difference",
+        "log_rank_test",
+        "hazard_ratio",
+    ),
+    section="survival",
+    options={"conf_level": checks.confidence},
+)
+
+FROM_INTERVIEWS = words.text("note.from_interviews")
+
+#: Setting -> where between two interviews the job is taken to have begun.
+BEGAN = {"began=early": 0.0, "began=middle": 0.5, "began=late": 1.0}
+MAIN = "began=middle"
+
+
+class Interviewed(NamedTuple):
+    """When a job was first reported, an entry per person: in the month of one interview, by its day.
+
+    The job began after ``left`` and by ``right`` (missing: never reported, and ``left`` is the last
+    interview without one), in planned months and again in study days.
+    """
+
+    left: Floats
+    right: Floats
+    left_day: Floats
+    right_day: Floats
+
+    def of(self, members: NDArray[np.bool_]) -> Interviewed:
+        """Return some of the people."""
+        return Interviewed(*(column[members] for column in self))
+
+    def base(self, month: float) -> dict[str, int]:
+        """Return people, those with a job reported by a month, and those not interviewed so far."""
+        seen = self.right <= month
+        return {
+            "n": self.left.size,
+            "n_event": int(seen.sum()),
+            "n_missing": int((~seen & ~(self.right > month) & (self.left < month)).sum()),
+        }
+
+
+def interview_survival(
+    trial: Trial,
+    endpoint: Endpoint,
+    *,
+    replicates: int = 1000,
+    seed: int = 20240601,
+    conf_level: float = 0.95,
+    name: str = "interview_survival",
+) -> Results:
+    """Cumulative incidence of a first job as interviews tell it, and how much the unknown days matter.
+
+    Reads ``visits``: whether somebody was in work on the day of each interview. A job that began and ended
+    between two of them is not seen, and of the others only the interval in which they began is known.
+
+    Parameters
+    ----------
+    trial : Trial
+        With ``visits``; ``jobs`` are not looked at.
+    endpoint : Endpoint
+        ``ips.time_to_first_job(horizon=30)``; interviews planned up to its horizon count.
+    replicates, seed : int
+        Of the bootstrap, people drawn within their arm.
+    conf_level : float
+        Two-sided confidence level of all intervals.
+    name : str
+        What the rows are called in the ``analysis`` column.
+
+    Returns
+    -------
+    Results
+        At every planned interview Turnbull's estimate per arm and its difference, with bootstrap percentile
+        intervals; it uses the planned month and no day. Then, side by side with ``setting`` ``began=early``,
+        ``middle`` (main) and ``late``, with the job begun right after the last interview without one, half
+        way, or on the day it was reported: mean time since the event with its difference, log-rank test and
+        hazard ratio. If these tell one story, the unknown days do not matter to the answer.
+
+    Raises
+    ------
+    AnalysisError
+        For an endpoint that is not a time to a first job, or one without interviews up to its horizon.
+    DataError
+        For a trial without visits, or visits without ``employed``.
+
+    Notes
+    -----
+    Somebody already in work at baseline counts once seen without a job. The dead, like the lost, are censored
+    at their last interview. Interviews after the day of the horizon, but planned within it, count as
+    held on its last day.
+
+    References
+    ----------
+    Turnbull (1976), Journal of the Royal Statistical Society B 38:290-295.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> found = ips.interview_survival(
+    ...     ips.example("scion"), ips.time_to_first_job(horizon=30), replicates=100
+    ... )
+    >>> row = found.one(quantity="cumulative_incidence", method="turnbull", time=18, arm="IPS")
+    >>> bool(0.1 < row.estimate < 0.6)
+    True
+    """
+    if endpoint.name != "time_to_first_job":
+        raise AnalysisError(
+            f"Interviews tell of a first job, not of {endpoint.name}. Use ips.time_to_first_job(horizon=30)."
+        )
+    horizon = endpoint.months[-1]
+    arguments = {"replicates": checks.whole_number(replicates, "replicates", low=100, high=1_000_000)}
+    arguments["seed"] = checks.whole_number(seed, "seed", low=0, high=2**63 - 1)
+    level = checks.confidence(conf_level)
+    sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, level, seed)
+    for quantity in ("restricted_mean_time_lost", "restricted_mean_time_lost_difference"):
+        sheet.main("imputed_day", MAIN, quantity)
+    for quantity in ("log_rank_test", "hazard_ratio"):
+        sheet.main("", MAIN, quantity)
+    months, told = interviewed(trial, horizon)
+    arm = np.asarray(trial.arm)
+    arms = {label: told.of(arm == label) for label in trial.design.arms}
+    for label, people in arms.items():
+        _incidences(sheet, {"arm": label}, (people,), months)
+        for setting in BEGAN:
+            _mean_of_arm(sheet, label, people, horizon, setting)
+    for active, reference in trial.design.comparisons:
+        pair = (arms[active], arms[reference])
+        keys = {"contrast": contrast_label(active, reference)}
+        _incidences(sheet, keys, pair, months)
+        for setting in BEGAN:
+            _compared(sheet, keys, pair, horizon, setting)
+    return sheet.results()
+
+
+def interviewed(trial: Trial, horizon: float) -> tuple[list[float], Interviewed]:
+    """Return the months of the interviews up to a horizon, and between which of them a job began."""
+    visits = trial.table("visits")
+    if "employed" not in visits:
+        raise DataError("visits has no column 'employed'. Map it in trial.toml, blank where unknown.")
+    asked = visits["employed"].notna() & (visits["visit_month"] <= horizon)
+    visits = visits.loc[asked.to_numpy(dtype=bool)]
+    months = sorted({float(month) for month in visits["visit_month"] if month > 0})
+    if not months:
+        raise AnalysisError(
+            f"No interview up to month {horizon:g} says whether people were in work. Raise the horizon."
+        )
+    n, cut = len(trial), trial.design.horizon_day(horizon)
+    left, left_day = np.zeros(n), np.zeros(n)
+    right, right_day = np.full(n, np.nan), np.full(n, np.nan)
+    in_work = np.zeros(n, dtype=bool)
+    for month in [0.0, *months]:
+        rows = visits.loc[(visits["visit_month"] == month).to_numpy(dtype=bool)]
+        person = trial.index_of(rows["participant_id"])
+        answer = np.full(n, np.nan)
+        answer[person] = rows["employed"].to_numpy(dtype=np.float64)
+        if month == 0:
+            in_work = answer == 1
+            continue
+        # Held after the horizon though planned within it: it speaks of the horizon.
+        day = np.minimum(_days(trial, month, rows, person), cut - 1)
+        open_still = np.isnan(right)
+        reported = open_still & (answer == 1) & ~in_work
+        without = open_still & (answer == 0)
+        right[reported], right_day[reported] = month, np.maximum(day, left_day)[reported]
+        left[without] = month
+        left_day[without] = np.maximum(cut if month == horizon else day, left_day)[without]
+        in_work &= answer != 0
+    return months, Interviewed(left, right, left_day, right_day)
+
+
+def _days(trial: Trial, month: float, visits: pd.DataFrame, person: NDArray[np.int64]) -> Floats:
+    """Return the study day of everyone's interview; the planned one where the date is blank."""
+    day = anniversary_day(trial, month).astype(np.float64)
+    if "visited_on" not in visits:
+        return day
+    held = dates_of(visits["visited_on"])
+    known = ~np.isnat(held)
+    day[person[known]] = (held - randomised_on(trial)[person])[known].astype(np.float64)
+    return day
+
+
+def _incidences(
+    sheet: Sheet, keys: dict[str, str], arms: tuple[Interviewed, ...], months: list[float]
+) -> None:
+    """Write Turnbull's incidence at every interview of one arm, or its difference between two."""
+    quantity = "cumulative_incidence" if len(arms) == 1 else "cumulative_incidence_difference"
+    keys = {**keys, "term": "event", "time_unit": "months", "method": "turnbull", **remarks(FROM_INTERVIEWS)}
+    asked = {**sheet.arguments, "conf_level": sheet.conf_level}
+    with sheet.attempt(quantity, **keys):
+        ends = [(people.left, people.right) for people in arms]
+        found: TurnbullSurvival = (
+            turnbull_bootstrap(*ends[0], months, **asked)
+            if len(arms) == 1
+            else turnbull_difference(ends[0], ends[1], months, **asked)
+        )
+        free = 1.0 if len(arms) == 1 else 0.0
+        for at, month in enumerate(months):
+            counts = [people.base(month) for people in arms]
+            sheet.add(
+                quantity,
+                estimate=free - found.estimate[at],
+                std_error=found.std_error[at],
+                conf_low=free - found.conf_high[at],
+                conf_high=free - found.conf_low[at],
+                time_from=0.0,
+                time=month,
+                unit="proportion",
+                **keys,
+                **{name: sum(count[name] for count in counts) for name in counts[0]},
+            )
+
+
+def _mean_of_arm(sheet: Sheet, arm: str, people: Interviewed, horizon: float, setting: str) -> None:
+    """Write the mean time since the job began, if it began where the setting says."""
+    cut = sheet.trial.design.horizon_day(horizon)
+    keys = {"arm": arm, **_up_to(horizon), "unit": "days", "method": "imputed_day", "setting": setting}
+    with sheet.attempt("restricted_mean_time_lost", **keys):
+        days, event = imputed_event_time(people.left_day, people.right_day, fraction=BEGAN[setting])
+        lost = restricted_time_lost(days, event.astype(np.int64), cut, conf_level=sheet.conf_level)
+        sheet.add("restricted_mean_time_lost", **first_horizon(lost), **keys, **people.base(horizon))
+
+
+def _compared(
+    sheet: Sheet,
+    keys: dict[str, str],
+    pair: tuple[Interviewed, Interviewed],
+    horizon: float,
+    setting: str,
+) -> None:
+    """Write what the arms' difference is, if jobs began where the setting says."""
+    cut = sheet.trial.design.horizon_day(horizon)
+    counts = [people.base(horizon) for people in pair]
+    rows = {**keys, **_up_to(horizon), "setting": setting}
+    rows |= {name: sum(count[name] for count in counts) for name in counts[0]}
+    times = [imputed_event_time(one.left_day, one.right_day, fraction=BEGAN[setting]) for one in pair]
+    days, event = (np.concatenate(column) for column in zip(*times, strict=True))
+    active = np.repeat([1, 0], [people.left.size for people in pair])
+    quantity = "restricted_mean_time_lost_difference"
+    with sheet.attempt(quantity, method="imputed_day", **rows):
+        lost = [restricted_time_lost(time, seen.astype(np.int64), cut) for time, seen in times]
+        found = first_horizon(restricted_mean_difference(*lost, conf_level=sheet.conf_level))
+        sheet.add(quantity, method="imputed_day", unit="days", **found, **rows)
+    with sheet.attempt("log_rank_test", method="log_rank", **rows):
+        test = log_rank(days, event, active)
+        numbers = {"statistic": test.statistic, "df": float(test.df), "p_value": test.p_value}
+        sheet.add("log_rank_test", method="log_rank", **numbers, **rows)
+    with sheet.attempt("hazard_ratio", method="cox_efron", **rows):
+        sheet.add("hazard_ratio", method="cox_efron", **ratio_row(sheet, cox(days, event, active)), **rows)
+
+
+def _up_to(horizon: float) -> dict[str, object]:
+    return {"term": "event", "time_from": 0.0, "time": horizon, "time_unit": "months"}
