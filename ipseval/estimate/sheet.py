@@ -18,6 +18,7 @@ from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
+from ipseval.results.vocabulary import QUANTITIES
 from ipseval.trial import Trial
 
 #: What is said of how people were counted, whatever came of it: none of it is why a number is missing.
@@ -25,6 +26,7 @@ _OF_COUNTING = frozenset(
     words.text(f"note.{name}")
     for name in (
         "observed",
+        "observed_status",
         "completers",
         "early_leavers_dropped",
         "accrued",
@@ -48,6 +50,7 @@ NOBODY_HAD_IT = words.text("note.nobody_had_it")
 EVERYBODY_HAD_IT = words.text("note.everybody_had_it")
 NOT_DEFINED = words.text("note.not_defined")
 NO_WIDTH = words.text("note.no_width")
+OF_LOGARITHM = words.text("note.of_logarithm")
 
 
 def remarks(*parts: str) -> dict[str, str]:
@@ -157,6 +160,8 @@ class Sheet:
             row.setdefault("conf_level", self.conf_level)
             row["note"] = row.get("note") or _on_interval(row["conf_low"], row["conf_high"])
         row.setdefault("status", "warned" if row.get("note") else "ok")
+        if QUANTITIES[quantity].scale == "ratio" and not _missing(row.get("std_error")):
+            row |= remarks(row.get("note") or "", OF_LOGARITHM)  # what a column means is no warning
         self.rows.append(row)
 
     @contextmanager

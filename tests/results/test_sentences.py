@@ -109,3 +109,16 @@ def test_huge_numbers_are_written_and_not_raised() -> None:
         "conf_level": 0.95,
     }
     assert "\u221e" in Results.from_rows([row]).explain("de")
+
+
+def test_a_ratio_says_that_its_standard_error_is_of_the_logarithm(everything: Results) -> None:
+    ratios = [name for name, quantity in QUANTITIES.items() if quantity.scale == "ratio"]
+    rows = everything.select(quantity=ratios).frame
+    has_error = rows["std_error"].notna()
+    assert has_error.any()
+    said = rows["note"].str.contains(words.text("note.of_logarithm"), regex=False)
+    assert (said == has_error).all()
+    assert set(rows.loc[said & (rows["note"] == words.text("note.of_logarithm")), "status"]) <= {"ok"}
+    row = rows.loc[has_error].iloc[0]
+    assert "The standard error is that of the logarithm." in sentence(row, everything)
+    assert "standaardfout is die van de logaritme" in sentence(row, everything, lang="nl")

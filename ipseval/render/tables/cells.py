@@ -19,6 +19,9 @@ from ipseval.results.setting import part_of
 NONE = ""
 
 
+_OF_LOGARITHM = words.text("note.of_logarithm")
+
+
 def capital(text: str) -> str:
     """Return a text with a capital at its start."""
     return text[:1].upper() + text[1:]
@@ -215,7 +218,9 @@ class Writer:
         # The interval cell itself says that a number needed to treat runs through infinity.
         if row["status"] == "suppressed" or row["quantity"] == "number_needed_to_treat":
             return []
-        return [capital(words.translated(part, self.lang)) for part in str(row["note"]).split("; ") if part]
+        # Tables hold no standard errors, so that the scale of one need not be said in them.
+        parts = (part for part in str(row["note"]).split("; ") if part not in ("", _OF_LOGARITHM))
+        return [capital(words.translated(part, self.lang)) for part in parts]
 
     def closing(self, frame: pd.DataFrame) -> tuple[tuple[str, str], ...]:
         """Return the note that explains small cells, where there are any."""
