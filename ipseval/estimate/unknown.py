@@ -39,6 +39,17 @@ NOTES = {
 }
 
 
+def note_of(rule: str, *, cumulative: bool) -> str:
+    """Return what must be said beside a number counted in this way; nothing if there is nothing to say.
+
+    Early outcomes stay only where outcomes accumulate: of a status at a month, those who left are
+    dropped whatever they did before.
+    """
+    return (
+        words.text("note.observed_status") if rule == "observed" and not cumulative else NOTES.get(rule, "")
+    )
+
+
 class Counts(NamedTuple):
     """Numerator, denominator, and the people whose outcome was unknown, whether or not counted."""
 

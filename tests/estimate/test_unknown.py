@@ -1,0 +1,14 @@
+"""What is said of each way of counting people whose outcome is unknown."""
+
+from __future__ import annotations
+
+from ipseval import words
+from ipseval.estimate import unknown
+
+
+def test_early_outcomes_stay_is_said_of_accumulating_outcomes_alone() -> None:
+    assert unknown.note_of("observed", cumulative=True) == words.text("note.observed")
+    assert "early outcomes stay" in unknown.note_of("observed", cumulative=True)
+    assert "early" not in unknown.note_of("observed", cumulative=False)
+    assert unknown.note_of("completers", cumulative=False) == words.text("note.completers")
+    assert unknown.note_of("as_not_employed", cumulative=False) == ""
