@@ -50,7 +50,12 @@ def everything(trial: Trial, months: tuple[int, ...] = (6, 18, 30)) -> Results:
         + rates(trial, endpoints.employed_at(month=[6, 18], source="visits"), name="at")
         + survival(trial, endpoints.time_to_first_job(months[-1]))
         + mixed(trial, endpoints.employed_at(month=months, source="visits"))
-        + amounts(trial, endpoints.days_worked(by=months[1:]), replicates=100)
+        + amounts(
+            trial,
+            endpoints.days_worked(by=months[1:]),
+            methods=["workers", "hodges_lehmann", "wilcoxon", "negative_binomial"],
+            replicates=100,
+        )
     )
 
 
@@ -132,18 +137,17 @@ def left_out(frame: pd.DataFrame, trial: Trial, minimum: int) -> list[str]:
 
 def other_arm(frame: pd.DataFrame, hidden: pd.DataFrame) -> list[str]:
     """Contrasts that are shown although an arm of theirs is hidden: what is known of both gives the arm."""
-    found = []
-    place = ["analysis", "endpoint", "time"]
-    for _, row in hidden.loc[hidden["arm"] != ""].iterrows():
-        subject = row.term.partition("=")[0]
-        same = frame.loc[(frame["contrast"] != "") & (frame["term"].str.partition("=")[0] == subject)]
-        for name in place:
-            same = same.loc[(same[name] == row[name]) | (same[name].isna() & pd.isna(row[name]))]
-        # Ways of counting stand apart; a stratum, a model or a test has no arms of its own.
-        counted = same["setting"].str.startswith(row.setting.partition(";")[0])
-        same = same.loc[counted | same["setting"].str.startswith("strata")]
-        found += [f"{describe_row(other)} beside hidden {row.arm}" for _, other in same.iterrows()]
-    return found
+    contrasts = frame.loc[frame["contrast"] != ""]
+    arms = hidden.loc[hidden["arm"] != "", ["analysis", "endpoint", "time", "term", "setting", "arm"]]
+    about = [rows.assign(subject=rows["term"].str.split("=").str[0]) for rows in (contrasts, arms)]
+    both = about[0].merge(about[1], on=["analysis", "endpoint", "time", "subject"], suffixes=("", "_hidden"))
+    # Ways of counting stand apart; a stratum, a model or a test has no arms of its own.
+    given_away = [
+        setting.startswith((arm.partition(";")[0], "strata"))
+        for setting, arm in zip(both["setting"], both["setting_hidden"], strict=True)
+    ]
+    rows = both.loc[given_away]
+    return [f"{describe_row(row)} beside hidden {row.arm_hidden}" for _, row in rows.iterrows()]
 
 
 def categories(public: PublicResults, minimum: int) -> list[str]:
@@ -178,17 +182,18 @@ def intrusion(results: Results, trial: Trial, policy: Policy) -> list[str]:
         *small_numbers(frame, minimum),
         *differences(frame, minimum),
         *left_out(frame, trial, minimum),
-        *other_arm(frame, hidden),
+        # A difference of means does not give away a number at risk, which is rounded where it is shown.
+        *other_arm(frame, hidden.loc[~hidden["quantity"].isin(COUNTED)]),
         *categories(public, minimum),
         *averages(frame, hidden),
     ]
 
 
-@pytest.mark.parametrize("minimum", [5, 10])
 @pytest.mark.parametrize("seed", range(12))
-def test_an_intruder_finds_no_few_people(seed: int, minimum: int) -> None:
+def test_an_intruder_finds_no_few_people(seed: int) -> None:
     trial, found = drawn(seed)
-    assert intrusion(found, trial, Policy(minimum)) == []
+    for minimum in (5, 10):
+        assert intrusion(found, trial, Policy(minimum)) == []
 
 
 @pytest.mark.parametrize(("name", "months"), [("scion", (6, 18, 30)), ("eqolise", (6, 12, 18))])

@@ -378,7 +378,7 @@ file = "fidelity.csv"
     }
 
 
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.sampled_from(["participants", "jobs", "visits"]),
     st.integers(0, 5),

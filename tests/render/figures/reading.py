@@ -44,7 +44,7 @@ def words_of(drawing: Drawing) -> str:
 def boxes(drawing: Drawing) -> list[tuple[str, Any]]:
     """Return each text with its box in pixels."""
     with style.settings():
-        drawing.figure.canvas.draw()
+        drawing.figure.draw_without_rendering()  # places every text, and paints nothing
         return [(text.get_text(), text.get_window_extent()) for text in texts(drawing)]
 
 
