@@ -21,6 +21,10 @@ for (ties in c("efron", "breslow")) {
 }
 f <- coxph(Surv(time, status) ~ arm + age, d, control = ctl)
 o$schoenfeld <- list(time = cox.zph(f, transform = "identity", terms = FALSE)$time, raw = unname(residuals(f, "schoenfeld")), scaled = unname(residuals(f, "scaledsch")), coef = unname(coef(f)))
+# A natural spline through the scaled residuals of the arm; standard errors as in plot.cox.zph.
+y <- residuals(f, "scaledsch")[, 1]; x <- o$schoenfeld$time; at <- c(min(x), 100, 300, 500, 700, max(x))
+B <- cbind(1, splines::ns(x, df = 3)); P <- cbind(1, predict(splines::ns(x, df = 3), at)); XX <- solve(crossprod(B))
+o$smoothed <- list(time = at, coef = drop(P %*% XX %*% crossprod(B, y)), se = sqrt(vcov(f)[1, 1] * length(x) * rowSums((P %*% XX) * P)))
 h <- read.csv("../b5_left_truncation_heart/data.csv")
 # With exact ties the score test is the log-rank test with its hypergeometric variance.
 tests <- list(plain = Surv(start, stop, event) ~ transplant, stratified = Surv(start, stop, event) ~ transplant + strata(surgery))
