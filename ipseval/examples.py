@@ -33,6 +33,18 @@ def example(name: str = "scion") -> Trial:
     Parameters
     ----------
     name : {"scion", "eqolise"}
+        ``scion`` is like the Dutch trial (151 people, 30 months), ``eqolise`` like the European one (312
+        people, 18 months); the card beside the data says what was matched and what was invented.
+
+    Returns
+    -------
+    Trial
+        With ``simulated`` True, which every output repeats.
+
+    Raises
+    ------
+    DataError
+        For a trial that is not bundled; the message lists those that are.
 
     Examples
     --------

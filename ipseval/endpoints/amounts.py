@@ -260,6 +260,17 @@ def days_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> DaysW
     source : {"jobs", "months"}
         Job spells, or the column ``days_worked`` of the months of a register, as ``earnings`` says.
 
+    Returns
+    -------
+    DaysWorked
+        Its ``evaluate(trial)`` gives one row per participant and horizon: ``value`` in days, whether it
+        ``is_complete``, and the last day ``observed_until``.
+
+    Raises
+    ------
+    AnalysisError
+        For horizons that are not months above 0, or fractions of months of a register; another source.
+
     Notes
     -----
     A day in two jobs counts once. A job under way at randomisation counts from day 0. Complete for
@@ -278,6 +289,22 @@ def days_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> DaysW
 def weeks_worked(by: float | Iterable[float] = 30) -> WeeksWorked:
     """Weeks of competitive work: ``days_worked`` from jobs, over 7.
 
+    Parameters
+    ----------
+    by : number, or several
+        Horizons in months.
+
+    Returns
+    -------
+    WeeksWorked
+        Its ``evaluate(trial)`` gives one row per participant and horizon: ``value`` in weeks, whether it
+        ``is_complete``, and the last day ``observed_until``.
+
+    Raises
+    ------
+    AnalysisError
+        For horizons that are not months above 0.
+
     Examples
     --------
     >>> from ipseval import endpoints
@@ -290,9 +317,29 @@ def weeks_worked(by: float | Iterable[float] = 30) -> WeeksWorked:
 def hours_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> HoursWorked:
     """Hours of competitive work within ``by`` months: days x ``hours_per_week`` / 7, over all jobs.
 
+    Parameters
+    ----------
+    by : number, or several
+        Horizons in months; whole ones for ``source="months"``.
+    source : {"jobs", "months"}
+        Job spells, or the column ``hours_worked`` of the months of a register.
+
+    Returns
+    -------
+    HoursWorked
+        Its ``evaluate(trial)`` gives one row per participant and horizon: ``value`` in hours, whether it
+        ``is_complete``, and the last day ``observed_until``.
+
+    Raises
+    ------
+    AnalysisError
+        For horizons that are not months above 0, or fractions of months of a register; another source.
+
+    Notes
+    -----
     Two jobs at the same time both count. A job in the window whose hours were not recorded makes
     the total unknown (missing, reason "hours not recorded"), never smaller. Otherwise as
-    ``days_worked``; ``source="months"`` takes the column ``hours_worked``.
+    ``days_worked``.
 
     Examples
     --------
@@ -315,6 +362,17 @@ def earnings(by: float | Iterable[float] = 30, source: str = "jobs") -> Earnings
         ``days_worked``; unknown hours or wages make the total missing. From months: the sum of the
         column ``earnings`` over calendar months 1 to ``by`` after the month of randomisation, over
         every register that records it, see ``ipseval.endpoints.registers``.
+
+    Returns
+    -------
+    Earnings
+        Its ``evaluate(trial)`` gives one row per participant and horizon: ``value`` in the currency of the
+        trial, whether it ``is_complete``, and the last day ``observed_until``.
+
+    Raises
+    ------
+    AnalysisError
+        For horizons that are not months above 0, or fractions of months of a register; another source.
 
     Examples
     --------

@@ -50,6 +50,13 @@ def load(path: str | Path) -> Trial:
     file) declares missing.
     ``fingerprint`` is the SHA-256 of ``trial.toml`` and the source files in the order of the mapping,
     one after the other, which is what ``cat trial.toml ... | sha256sum`` prints.
+
+    Examples
+    --------
+    >>> import ipseval as ips
+    >>> trial = ips.load("data/synthetic/scion")
+    >>> trial.design.arms
+    ('usual', 'IPS')
     """
     trial, problems = inspect(path)
     if trial is None:
@@ -75,6 +82,17 @@ def inspect(path: str | Path) -> tuple[Trial | None, tuple[Problem, ...]]:
         None when there is an error.
     problems : tuple of Problem
         Errors first. ``problems_text`` says them for a terminal.
+
+    Notes
+    -----
+    Faults of the data are returned and not raised, also a folder or a mapping that is not there.
+
+    Examples
+    --------
+    >>> from ipseval.loading import inspect
+    >>> trial, problems = inspect("data/synthetic/scion")
+    >>> len(trial), [problem.severity for problem in problems if problem.severity == "error"]
+    (151, [])
     """
     try:
         trial, problems = _read(_mapping_file(Path(path)))
