@@ -117,7 +117,7 @@ def _workers(sheet: Sheet, arms: dict[str, Arm], keys: Keys) -> None:
     for arm, everyone in arms.items():
         data = everyone.of(everyone.amount != 0)
         row = {**keys, "setting": setting(missing="as_not_employed", among="workers"), "arm": arm}
-        row |= {"n": len(data.amount), "n_missing": everyone.n_missing}
+        row |= {"n": len(everyone.amount), "n_event": len(data.amount), "n_missing": everyone.n_missing}
         said = [THOSE_WITH_ANY, *said_of(sheet, [data], "as_not_employed")]
         if not len(data.amount):
             for quantity in ("mean", "median"):
