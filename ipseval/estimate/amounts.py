@@ -109,6 +109,8 @@ def amounts(
         - ``"hodges_lehmann"``: the median of all differences between two people, with the number of
           those who had none (``n_event``), because with many zeros it sticks to 0;
         - ``"hedges_g"``: the difference in pooled standard deviations (Hedges' g and Cohen's d);
+        - ``"ancova"``: the difference in means adjusted by linear regression (HC3), of pseudo-values
+          under ``missing="weighted"``;
         - ``"two_part"``: a logistic model of having any and a log-linear model of how much, and the
           means that follow, under the rule ``missing`` (whole records are weighted);
         - ``"negative_binomial"``: the rate ratio of days or jobs, each person observed for a time of

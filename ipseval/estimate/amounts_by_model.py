@@ -15,13 +15,17 @@ from ipseval.estimate.amount_people import Arm, Pair, columns_of, people_of, sai
 from ipseval.estimate.design_matrix import adjustment, with_labels
 from ipseval.estimate.sheet import Sheet, contrast_label
 from ipseval.results.setting import setting
+from ipseval.stats.censored_means import partitioned_mean_amount
 from ipseval.stats.hurdle import hurdle
+from ipseval.stats.linear_adjustment import ancova
 from ipseval.stats.marginal_contrasts import Standardised
 from ipseval.stats.negative_binomial import VARIANCES, negative_binomial
 from ipseval.stats.two_part import bootstrap_two_part, two_part
 from ipseval.trial import Trial
 
-METHODS = ("two_part", "hurdle", "negative_binomial")
+METHODS = ("ancova", "two_part", "hurdle", "negative_binomial")
+#: The others count the days observed.
+_BY_RULE = ("ancova", "two_part")
 
 BOTH_PARTS_HOLD = words.text("note.both_parts_hold")
 CONSTANT_RATE = words.text("note.constant_rate")
@@ -99,7 +103,7 @@ def by_model(
     sheet : Sheet
     arms : mapping of str to Arm
     rule : str
-        How the people lost are counted by "two_part"; the other models count the days observed.
+        How the people lost are counted by "ancova" and "two_part"; the other models count the days observed.
     keys : mapping
         Keys of the rows: time.
     unit : str
@@ -116,7 +120,7 @@ def by_model(
         for method in METHODS:
             if method not in methods:
                 continue
-            counted = rule if method == "two_part" else "days_observed"
+            counted = rule if method in _BY_RULE else "days_observed"
             used = pair[0].under(counted), pair[1].under(counted)
             row = {**keys, "setting": setting(missing=counted, adjust=covariates.names), "unit": unit}
             # Arms adjusted together with one of several others differ from contrast to contrast.
@@ -127,7 +131,9 @@ def by_model(
             }
             rows[label] = {**row, "contrast": label, **people_of(pair, used)}
             write = _Model(sheet, names, rows, used, counted, _People.of(used, covariates))
-            if method == "two_part":
+            if method == "ancova":
+                write.ancova()
+            elif method == "two_part":
                 write.two_part(drawing)
             else:
                 write.of_counts(method)
@@ -147,6 +153,20 @@ class _Model:
     @property
     def label(self) -> str:
         return contrast_label(*self.names)
+
+    def ancova(self) -> None:
+        """Write the difference of means by linear regression, of pseudo-values where people are weighted."""
+        method = "pseudo_values_ancova" if self.rule == "weighted" else "ancova"
+
+        def fit() -> None:
+            y, people = self.people.y, self.people
+            if self.rule == "weighted":
+                y = np.concatenate([_pseudo_values(data) for data in self.pair])
+            found = ancova(y, people.in_active, people.columns, conf_level=self.sheet.conf_level).difference
+            row = self.rows[self.label] | columns_of(found, self._said())
+            self.sheet.add("mean_difference", method=method, **row)
+
+        self._attempt(fit, method, ("mean_difference",), of_arms=False)
 
     def two_part(self, drawing: tuple[int, int]) -> None:
         """Write means, difference and ratio of a two-part model with both intervals, and its parts."""
@@ -216,7 +236,14 @@ class _Model:
             contrast = columns_of(found.contrast(measure, conf_level=level), said)
             self.sheet.add(quantity, **row, method=method, **contrast)
 
-    def _attempt(self, work: Callable[[], None], method: str, *, of_arms: bool = True) -> bool:
+    def _attempt(
+        self,
+        work: Callable[[], None],
+        method: str,
+        contrasts: tuple[str, ...] = ("mean_difference", "mean_ratio"),
+        *,
+        of_arms: bool = True,
+    ) -> bool:
         """Do the work, or write rows with the reason why it cannot be done."""
         try:
             work()
@@ -224,8 +251,16 @@ class _Model:
             failed = {"method": method, "status": "failed", "note": with_labels(refusal, self.people.labels)}
             for name in self.names if of_arms else ():
                 self.sheet.add("mean", **self.rows[name] | failed)
-            for quantity in ("mean_difference", "mean_ratio"):
+            for quantity in contrasts:
                 unit = {"unit": "ratio"} if quantity == "mean_ratio" else {}
                 self.sheet.add(quantity, **self.rows[self.label] | failed | unit)
             return False
         return True
+
+
+def _pseudo_values(data: Arm) -> Floats:
+    """Return each person's share in the weighted mean: the mean plus their influence on it."""
+    mean = partitioned_mean_amount(data.parts, data.ends, data.is_complete, data.followed)
+    if np.isnan(mean.estimate):
+        raise AnalysisError(mean.note)
+    return mean.estimate + mean.influence

@@ -54,6 +54,7 @@ REFERENCES: dict[str, str] = {
     "van_elteren": "van Elteren (1960), Bulletin of the International Statistical Institute 37:351-361",
     "hodges_lehmann": "Hodges & Lehmann (1963), Annals of Mathematical Statistics 34:598-611",
     "hedges_g": "Hedges (1981), Journal of Educational Statistics 6:107-128",
+    "ancova": "Long & Ervin (2000), American Statistician 54:217-224 (HC3)",
     **dict.fromkeys(
         ("two_part", "two_part_any", "two_part_positive", "two_part_bootstrap"),
         "Duan, Manning, Morris & Newhouse (1983), Journal of Business & Economic Statistics 1:115-126",

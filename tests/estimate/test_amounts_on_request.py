@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from ipseval.errors import AnalysisError, PlanError
 from ipseval.estimate.amounts import METHODS, amounts
 from ipseval.plan import read_plan
 from ipseval.results import Results
+from ipseval.trial import Variable
 from tests import reference_cases
 from tests.estimate.alpha import alpha
 from tests.estimate.trials import two_arms
@@ -77,6 +80,41 @@ def test_a_two_part_model_without_covariates_has_the_means_of_its_rule(found: Re
         )
         assert model.estimate == pytest.approx(mean.estimate)
         assert model.std_error == pytest.approx(mean.std_error, rel=0.02)  # n / (n - 2) over both arms
+
+
+def test_the_adjusted_difference_is_that_of_case_g1() -> None:
+    trial, data = alpha(), reference_cases.data("g1_nonnormal_alpha").set_index("id")
+    prior = (
+        data["prior_work_months"].reindex(trial.participants["participant_id"].astype(str)).to_numpy(float)
+    )
+    found = amounts(
+        replace(
+            trial,
+            tables={**trial.tables, "participants": trial.participants.assign(prior_work_months=prior)},
+            covariates={"prior_work_months": Variable("prior_work_months", "number")},
+        ),
+        endpoints.hours_worked(by=18),
+        missing="as_not_employed",
+        methods=["ancova"],
+        adjust=["prior_work_months"],
+        replicates=100,
+    )
+    row, wanted = found.one(quantity="mean_difference", method="ancova"), CASE["ancova"]
+    # The case's hours are rounded to three decimals.
+    assert row.estimate == pytest.approx(wanted["coef"]["a"], abs=5e-4)
+    assert [row.std_error, row.df] == pytest.approx([wanted["se_arm_hc3"], wanted["df"]], rel=1e-5)
+
+
+def test_without_covariates_pseudo_values_give_the_weighted_difference_back() -> None:
+    found = amounts(alpha(), endpoints.days_worked(by=18), methods=["ancova"], replicates=100)
+    adjusted, weighted = (
+        found.one(quantity="mean_difference", method=method, setting="missing=weighted")
+        for method in ("pseudo_values_ancova", "bang_tsiatis")
+    )
+    assert adjusted.estimate == pytest.approx(weighted.estimate)
+    assert adjusted.std_error == pytest.approx(
+        weighted.std_error, rel=0.02
+    )  # HC3 divides by 1 - 1/n once more
 
 
 def test_where_everyone_is_complete_the_negative_binomial_has_the_means_of_the_arms() -> None:

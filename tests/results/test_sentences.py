@@ -6,6 +6,7 @@ import pytest
 
 from ipseval import endpoints, words
 from ipseval.disclosure import protect
+from ipseval.estimate.amounts import METHODS as AMOUNT_METHODS
 from ipseval.estimate.amounts import amounts
 from ipseval.estimate.describe import describe
 from ipseval.estimate.mixed import mixed
@@ -26,7 +27,7 @@ def everything() -> Results:
         + rates(trial, endpoints.ever_employed(by=30))
         + survival(trial, endpoints.time_to_first_job(30))
         + mixed(trial, endpoints.employed_at(month=[6, 18, 30], source="visits"))
-        + amounts(trial, endpoints.hours_worked(by=30), replicates=100)
+        + amounts(trial, endpoints.days_worked(by=30), methods=AMOUNT_METHODS, replicates=100)
     )
 
 
