@@ -99,9 +99,12 @@ def not_negative(array: NDArray[Any], name: str) -> None:
 
 def names(values: Iterable[str], name: str) -> tuple[str, ...]:
     """Return several names as a tuple; refuse a bare text, whose letters would pass for names."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str):
         raise AnalysisError(f"{name}={values!r} is not a list. Write {name}=[{values!r}].")
-    return tuple(values)
+    listed = tuple(values) if isinstance(values, Iterable) else (None,)
+    if not all(isinstance(value, str) for value in listed):
+        raise AnalysisError(f"{name}={values!r} is not a list of names. Write {name}=['site'], say.")
+    return listed
 
 
 def whole_number(value: object, name: str, *, low: int, high: int) -> int:
@@ -109,6 +112,13 @@ def whole_number(value: object, name: str, *, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
         raise AnalysisError(f"{name}={value!r} is not a whole number from {low} to {high}.")
     return int(value)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; True and False are none, although Python counts with them."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return bool(np.isfinite(float(value)))
 
 
 def named_list(names: Iterable[str], at_most: int = 3) -> str:

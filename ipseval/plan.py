@@ -253,7 +253,7 @@ class _Reader:
             return None
         try:
             return function(**arguments)
-        except (AnalysisError, TypeError, ValueError) as fault:
+        except AnalysisError as fault:
             self.faults.append(f"{where}: {fault}")
             return None
 
@@ -299,10 +299,17 @@ class _Reader:
     def _fits(
         self, function: Callable[..., Any], arguments: Mapping[str, Any], given: tuple[str, ...], where: str
     ) -> bool:
-        """Whether the arguments are those of the function; every stranger is a fault."""
+        """Whether the arguments are those of the function; a stranger is a fault, and so is one absent."""
         before = len(self.faults)
-        accepted = [name for name in inspect.signature(function).parameters if name not in given]
-        self._known(arguments, accepted, where)
+        taken = {
+            name: parameter
+            for name, parameter in inspect.signature(function).parameters.items()
+            if name not in given
+        }
+        self._known(arguments, list(taken), where)
+        for name, parameter in taken.items():
+            if parameter.default is parameter.empty and name not in arguments:
+                self.faults.append(f"{where} does not say {name}. Write {name} = ... in that section.")
         return len(self.faults) == before
 
     def _values(self, estimator: Estimator, arguments: Mapping[str, Any], where: str) -> None:

@@ -105,3 +105,17 @@ def test_errors_have_one_base_and_problems_say_where() -> None:
     problem = Problem("error", "jobs", "ended_on", "order", "2 jobs end before they start.", "Correct them.")
     assert str(problem) == "jobs.ended_on: 2 jobs end before they start. Correct them."
     assert DataError("no", [problem]).problems == (problem,)
+
+
+@pytest.mark.parametrize("wrong", [-3, True, [1], [["site"]], {1: "site"}, [None]])
+def test_a_list_of_names_holds_names(wrong: object) -> None:
+    with pytest.raises(AnalysisError, match=r"is not a list of names\. Write adjust=\['site'\], say"):
+        checks.names(wrong, "adjust")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [(3, True), (2.5, True), (True, False), ("3", False), (float("inf"), False), (float("nan"), False)],
+)
+def test_a_number_is_finite_and_no_yes_or_no(value: object, is_one: bool) -> None:
+    assert checks.is_number(value) is is_one

@@ -194,3 +194,25 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_layout(tmp_path: Path,
 def test_the_figures_a_plan_may_ask_for_are_those_there_are() -> None:
     figures = pytest.importorskip("ipseval.render.figures")
     assert set(FIGURES) == set(figures.FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ('is = "score"', "does not say scale. Write scale = ..."),
+        ('is = "works_at_least"\nhours = "x"', "hours='x' is not a number of hours above 0"),
+        ('is = "works_at_least"\nhours = true', "hours=True is not a number of hours above 0"),
+        ('is = "durable_employment"\nmonths = inf', "months=inf is not a whole number of months above 0"),
+        ('is = "durable_employment"\ngap_days = [3]', "is not a whole number of days of 0 or more"),
+        ('is = "months_with_hours"\nat_least = 1979-05-27', "is not a number of hours above 0"),
+    ],
+)
+def test_a_wrong_value_of_an_endpoint_is_said_in_its_own_words(
+    tmp_path: Path, endpoint: str, said: str
+) -> None:
+    text = f'[endpoint.wrong]\n{endpoint}\n\n[analysis.people]\nestimator = "describe"\n'
+    with pytest.raises(PlanError) as refused:
+        read_plan(written(tmp_path, text))
+    assert said in str(refused.value)
+    for of_python in ("argument", "supported between", "cannot convert"):
+        assert of_python not in str(refused.value)

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from ipseval import spells
+from ipseval import checks, spells
 from ipseval.endpoints import explain
 from ipseval.endpoints.base import Endpoint, Kind, horizons_of, outcome_frame, stacked, why_unknown, yes_no
 from ipseval.endpoints.spell_rows import (
@@ -243,7 +243,7 @@ def works_at_least(hours: float = 20, by: float | Iterable[float] = 30) -> Works
     >>> endpoints.works_at_least(hours=16, by=30).key
     'works_at_least_16'
     """
-    if not 0 < hours < np.inf:
+    if not checks.is_number(hours) or hours <= 0:
         raise AnalysisError(f"hours={hours!r} is not a number of hours above 0. Write hours=20.")
     return WorksAtLeast(horizons_of(by, "by"), float(hours))
 
@@ -277,8 +277,10 @@ def durable_employment(
     >>> endpoints.durable_employment(months=6, gap_days=14, by=30).key
     'durable_employment_6_gap_14'
     """
-    if months < 1 or months != int(months):
+    if not checks.is_number(months) or months < 1 or months != int(months):
         raise AnalysisError(f"months={months!r} is not a whole number of months above 0. Write months=3.")
-    if gap_days < 0 or gap_days != int(gap_days):
-        raise AnalysisError(f"gap_days={gap_days!r} is not a whole number of days of 0 or more.")
+    if not checks.is_number(gap_days) or gap_days < 0 or gap_days != int(gap_days):
+        raise AnalysisError(
+            f"gap_days={gap_days!r} is not a whole number of days of 0 or more. Write gap_days=14."
+        )
     return DurableEmployment(horizons_of(by, "by"), int(months), int(gap_days))

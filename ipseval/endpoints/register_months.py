@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from ipseval import checks
 from ipseval.endpoints import explain, registers
 from ipseval.endpoints.base import DIED, Endpoint, Kind, outcome_frame, stacked, whole_months_of
 from ipseval.errors import AnalysisError
@@ -189,7 +190,7 @@ def months_with_hours(at_least: float = 48, by: float | Iterable[float] = 30) ->
     >>> endpoints.months_with_hours(at_least=48, by=36).key
     'months_with_hours_48'
     """
-    if not 0 < at_least < np.inf:
+    if not checks.is_number(at_least) or at_least <= 0:
         raise AnalysisError(f"at_least={at_least!r} is not a number of hours above 0. Write at_least=48.")
     return MonthsWithHours(whole_months_of(by, "by", lowest=1), float(at_least))
 
