@@ -42,6 +42,12 @@ def _also(value: Any) -> None:
         checks.one_of(name, ALSO, "also")
 
 
+def _cluster(value: Any) -> None:
+    """Refuse anything but the name of one column."""
+    if not isinstance(value, str):
+        raise AnalysisError(f"cluster={value!r} is not the name of one column. Write cluster='coach'.")
+
+
 DECLARATION = Declaration(
     name="rates",
     outcomes=("binary",),
@@ -65,6 +71,7 @@ DECLARATION = Declaration(
         "margin": _difference_margin,
         "ratio_margin": _ratio_margin,
         "higher_is_better": partial(checks.one_of, options=(True, False), name="higher_is_better"),
+        "cluster": _cluster,
         "also": _also,
         "replicates": partial(checks.whole_number, name="replicates", low=100, high=1_000_000),
         "seed": partial(checks.whole_number, name="seed", low=0, high=2**63 - 1),
@@ -244,7 +251,8 @@ def _ask(
 ) -> _Ask:
     """Check what the caller asks, and look up strata, covariates and clusters."""
     methods = checks.names(also, "also")
-    for option, value in {**how, "also": methods}.items():
+    given = {**how, "also": methods} | ({} if cluster is None else {"cluster": cluster})
+    for option, value in given.items():
         DECLARATION.options[option](value)
     columns = trial.design.strata if strata is None else checks.names(strata, "strata")
     names = checks.names(adjust, "adjust")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ipseval import endpoints, words
+from ipseval import endpoints, run, words
 from ipseval.disclosure import protect
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, PlanError
 from ipseval.estimate.rates import rates
 from ipseval.estimate.unadjusted_rates import ALSO
+from ipseval.plan import read_plan
 from ipseval.results import Results
 from ipseval.results.sentences import sentence
 from ipseval.stats import association, two_proportions
@@ -113,3 +116,36 @@ def test_a_small_arm_hides_its_verdict() -> None:
 def test_refusals(ask, message) -> None:
     with pytest.raises(AnalysisError, match=message):
         rates(alpha(), BY_18, **ask)
+
+
+PLAN = """
+[endpoint.first_job]
+is = "ever_employed"
+by = 18
+
+[analysis.primary]
+estimator = "rates"
+endpoint = "first_job"
+strata = []
+margin = 0.1
+ratio_margin = 0.8
+higher_is_better = true
+also = ["yates", "fisher_mid_p"]
+"""
+
+
+def test_a_plan_asks_for_the_same(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    planned = run.execute(read_plan(tmp_path / "plan.toml"), alpha())
+    asked = {"strata": [], "margin": 0.1, "ratio_margin": 0.8, "also": ["yates", "fisher_mid_p"]}
+    called = rates(alpha(), BY_18, name="primary", **asked)
+    assert planned.select(analysis="primary").frame.equals(called.frame)
+
+
+def test_a_plan_with_wrong_values_lists_them_all(tmp_path: Path) -> None:
+    wrong = PLAN.replace("margin = 0.1\n", "margin = 10\n", 1).replace('"yates"', '"yeats"') + "cluster = 3\n"
+    (tmp_path / "plan.toml").write_text(wrong)
+    with pytest.raises(PlanError, match="faults: 3") as refused:
+        read_plan(tmp_path / "plan.toml")
+    for part in ("Write 10 percentage points as margin=0.10", "also='yeats' is not an option", "cluster=3"):
+        assert part in str(refused.value)
