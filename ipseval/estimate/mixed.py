@@ -300,8 +300,8 @@ def _averaged(
                 fields = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
                 numbers = {field: getattr(result, field) for field in fields}
                 if measure == "difference":
-                    limits = _joined_limits(found, place[pair[0]], place[pair[1]], sheet.conf_level)
-                    numbers |= dict(zip(("conf_low", "conf_high"), limits, strict=True))
+                    joined = _joined_limits(found, place[pair[0]], place[pair[1]], sheet.conf_level)
+                    numbers |= dict(zip(("conf_low", "conf_high"), joined, strict=True))
                 sheet.add(f"population_averaged_{measure}", unit=unit, **numbers, **base)
     sheet.sidecar["population_averaged_covariance"] = found.covariance
 
