@@ -1,6 +1,6 @@
-"""Make the two fonts of this folder from the DejaVu Sans that comes with matplotlib.
+"""Make the two fonts of `ipseval/render/figures/fonts` from the DejaVu Sans that comes with matplotlib.
 
-    python ipseval/render/figures/fonts/make_fonts.py
+    python data/fonts/make_fonts.py
 
 Embedding a font in a PDF means reading all of it. DejaVu Sans has 6,253 glyphs and layout tables for
 many scripts: that took most of the time of saving a figure. These hold its Latin, Greek, Cyrillic,
@@ -17,7 +17,7 @@ import matplotlib
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
-HERE = Path(__file__).parent
+TARGET = Path(__file__).parents[2] / "ipseval" / "render" / "figures" / "fonts"
 SOURCES = {"DejaVuSans.ttf": "IpsevalSans.ttf", "DejaVuSans-Bold.ttf": "IpsevalSans-Bold.ttf"}
 BLOCKS = (
     (0x0000, 0x024F),  # Latin
@@ -58,5 +58,5 @@ def make(source: Path, target: Path) -> None:
 if __name__ == "__main__":
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     for source, target in SOURCES.items():
-        make(folder / source, HERE / target)
-    (HERE / "LICENSE.txt").write_bytes((folder / "LICENSE_DEJAVU").read_bytes())
+        make(folder / source, TARGET / target)
+    (TARGET / "LICENSE.txt").write_bytes((folder / "LICENSE_DEJAVU").read_bytes())
