@@ -26,11 +26,14 @@ from ipseval.trial import Trial
 METHODS = ("ancova", "two_part", "hurdle", "negative_binomial")
 #: The others count the days observed.
 _BY_RULE = ("ancova", "two_part")
+#: Amounts of one job, which do not grow in proportion to the days observed.
+_OF_ONE_JOB = ("longest_job", "job_tenure")
 
 BOTH_PARTS_HOLD = words.text("note.both_parts_hold")
 CONSTANT_RATE = words.text("note.constant_rate")
 DOES_NOT_VARY = words.text("note.does_not_vary")
 NEEDS_COUNTS = words.text("note.needs_counts")
+NO_RATE = words.text("note.no_rate")
 THOSE_WITH_ANY = words.text("note.those_with_any")
 
 Floats = NDArray[np.float64]
@@ -204,6 +207,8 @@ class _Model:
         window = float(self.pair[0].ends[-1]) + 1.0
 
         def fit() -> None:
+            if self.sheet.endpoint is not None and self.sheet.endpoint.name in _OF_ONE_JOB:
+                raise AnalysisError(NO_RATE)
             if (people.y != np.floor(people.y)).any():
                 raise AnalysisError(NEEDS_COUNTS)
             arguments = people.y, people.in_active, people.columns

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipseval import endpoints
+from ipseval import endpoints, words
 from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError, PlanError
 from ipseval.estimate.amounts import METHODS, amounts
 from ipseval.plan import read_plan
 from ipseval.results import Results
+from ipseval.results.setting import part_of
 from ipseval.trial import Variable
 from tests import reference_cases
 from tests.estimate.alpha import alpha
@@ -190,6 +191,21 @@ def test_without_asking_nothing_is_added_but_bca_to_the_main_rule() -> None:
     assert bca["conf_high"].item() > percentile["conf_high"].item()  # the amounts are skewed to the right
 
 
+def test_every_method_that_is_written_has_a_name(found: Results) -> None:
+    more = amounts(
+        alpha(),
+        endpoints.days_worked(by=18),
+        methods=METHODS,
+        strata=["site"],
+        adjust=["site"],
+        replicates=100,
+    )
+    written = {method for method in (*found.frame["method"], *more.frame["method"]) if method}
+    assert [method for method in sorted(written) if not words.has(f"method.{method}")] == []
+    settings = {part_of(text, "missing") for text in more.frame["setting"]}
+    assert all(words.has(f"setting.{rule}") for rule in settings)
+
+
 def test_bca_of_plain_means_is_that_of_the_kernel() -> None:
     from ipseval.stats.bootstrap import bootstrap_mean_difference
 
@@ -220,6 +236,8 @@ def test_what_has_no_answer_is_a_row_with_its_reason() -> None:
     hours = reasons(alpha(), endpoints.hours_worked(by=18), *models)
     assert hours["negative_binomial"] == hours["hurdle"]
     assert "not whole numbers" in hours["hurdle"]
+    longest = reasons(alpha(), endpoints.longest_job(by=18), "negative_binomial")
+    assert "does not build up at a rate" in longest["negative_binomial"]
     assert "no strata to compare within" in reasons(alpha(), days, "van_elteren", strata=())["van_elteren"]
     nobody = reasons(make_trial(twenty, jobs=[]), days, "workers", "wilcoxon")
     assert nobody["wilcoxon"].startswith("Every amount is the same")

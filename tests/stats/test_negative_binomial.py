@@ -47,6 +47,7 @@ def test_glmmtmb_and_glm_nb_of_case_c7(fit):
     assert fit.coefficients == approx(list(C7["MASS_glm_nb"]["coef"].values()), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_robust_errors_are_those_of_statsmodels_with_a_factor(fit):
     from statsmodels.discrete.discrete_model import NegativeBinomial
 
