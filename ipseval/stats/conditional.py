@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ipseval.stats.roots import decreasing_root
+from ipseval.stats.roots import decreasing_root, narrowed
 from ipseval.stats.tables import FloatArray, Interval, Tables
 
 _BLOCK = 2**16  # cells of (tables x support) handled at once: fits in a processor's cache
@@ -88,12 +88,13 @@ def maximum_likelihood(c: Conditional) -> FloatArray:
     return np.where(c.at_start & c.at_end, np.nan, estimate)
 
 
-def limits(c: Conditional, conf_level: float, *, mid_p: bool) -> Interval:
+def limits(c: Conditional, conf_level: float, *, mid_p: bool, estimate: FloatArray) -> Interval:
     """Limits at which each tail, with all or half of the observed probability, is half of alpha."""
     tail = (1 - conf_level) / 2
     share = 0.5 if mid_p else 1.0
     below, above = (c.step < 0).astype(np.float64), (c.step > 0).astype(np.float64)
     bracket, target = _bracket(c, min(tail, conf_level / 2)), special.logit(tail)
+    near, far = _reach(c, estimate, -float(special.ndtri(tail)))
 
     def upper_tail(log_odds_ratio: FloatArray) -> FloatArray:
         low, high = _side_sums(c, log_odds_ratio, below, above)
@@ -103,14 +104,29 @@ def limits(c: Conditional, conf_level: float, *, mid_p: bool) -> Interval:
         low, high = _side_sums(c, log_odds_ratio, below, above)
         return np.log(low + share) - np.log(high + 1 - share) - target
 
-    low_limit = np.exp(decreasing_root(upper_tail, *bracket))
-    high_limit = np.exp(decreasing_root(lower_tail, *bracket))
+    centre = np.log(estimate, out=np.full_like(estimate, np.nan), where=estimate > 0)
+    to_low = narrowed(upper_tail, (centre - far, centre - near), bracket)
+    to_high = narrowed(lower_tail, (centre + near, centre + far), bracket)
+    low_limit = np.exp(decreasing_root(upper_tail, *to_low))
+    high_limit = np.exp(decreasing_root(lower_tail, *to_high))
     return Interval(np.where(c.at_start, 0.0, low_limit), np.where(c.at_end, np.inf, high_limit))
+
+
+def _reach(c: Conditional, estimate: FloatArray, z: float) -> tuple[FloatArray, FloatArray]:
+    """How far from the log estimate a limit will lie at least and at most, if all is nearly normal."""
+    inside = (estimate > 0) & np.isfinite(estimate)
+    at = np.log(np.where(inside, estimate, 1.0))
+    ones = np.ones_like(c.step)
+    with np.errstate(all="ignore"):
+        weight, spread = _side_sums(c, at, ones, c.step**2)
+        std_error = np.where(inside, np.sqrt(weight / spread), np.nan)
+    return 0.8 * z * std_error, 1.5 * z * std_error
 
 
 def estimate_and_limits(c: Conditional, conf_level: float, *, mid_p: bool) -> tuple[FloatArray, ...]:
     """Conditional maximum likelihood odds ratio, lower and upper limit."""
-    return maximum_likelihood(c), *limits(c, conf_level, mid_p=mid_p)
+    estimate = maximum_likelihood(c)
+    return estimate, *limits(c, conf_level, mid_p=mid_p, estimate=estimate)
 
 
 def p_value(c: Conditional, alternative: str, *, mid_p: bool) -> FloatArray:

@@ -91,7 +91,7 @@ def exact_unconditional_test(
     Examples
     --------
     >>> print(f"{exact_unconditional_test(7, 12, 2, 13):.4f}")
-    0.0341
+    0.0298
     """
     checks.one_of(method, METHODS, "method")
     checks.one_of(alternative, ALTERNATIVES, "alternative")

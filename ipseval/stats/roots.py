@@ -59,6 +59,30 @@ def decreasing_root(
     return root
 
 
+def narrowed(
+    function: Callable[[FloatArray], FloatArray],
+    inner: tuple[FloatArray, FloatArray],
+    outer: tuple[FloatArray, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Return brackets of the roots of decreasing functions that use a guess where it holds.
+
+    Parameters
+    ----------
+    function : callable
+        As for `decreasing_root`.
+    inner : tuple of arrays
+        Between which a root probably lies; NaN where there is no guess.
+    outer : tuple of arrays
+        Between which it certainly lies.
+    """
+    (left, right), (low, high) = inner, outer
+    with np.errstate(all="ignore"):
+        at_left, at_right = function(left), function(right)
+    low = np.where(at_right > 0, right, np.where(at_left > 0, left, low))
+    high = np.where(at_left < 0, left, np.where(at_right < 0, right, high))
+    return low, high
+
+
 def _next_fraction(
     a: FloatArray, b: FloatArray, c: FloatArray, f_a: FloatArray, f_b: FloatArray, f_c: FloatArray
 ) -> FloatArray:
