@@ -18,6 +18,7 @@ from ipseval.errors import AnalysisError
 from ipseval.estimate.arm_times import ArmTimes, Codes, Pair, both, together
 from ipseval.estimate.changing_hazards import EffectBy, changing_hazards
 from ipseval.estimate.clustered_rates import Clusters
+from ipseval.estimate.effect_over_time import effect_over_time
 from ipseval.estimate.hazard_rows import ratio_row
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.results.setting import setting
@@ -47,7 +48,7 @@ class Models:
     """Which models of the hazard were asked for.
 
     ``strata`` and ``frailty`` are names of columns; ``effect_by`` says how the effect may change, and
-    ``months`` where one that moves is read.
+    ``months`` where one that moves is read; ``residuals`` asks for what single events say of it.
     """
 
     horizon: float
@@ -56,6 +57,7 @@ class Models:
     frailty: tuple[str, ...] = ()
     clusters: Clusters | None = None
     effect_by: EffectBy | None = None
+    residuals: bool = False
 
 
 def hazards(sheet: Sheet, label: str, pair: Pair, models: Models) -> None:
@@ -93,6 +95,8 @@ def hazards(sheet: Sheet, label: str, pair: Pair, models: Models) -> None:
         named = {**keys, "setting": main, **while_alive}
         by = {"horizon": horizon, "months": models.months}
         changing_hazards(sheet, models.effect_by, people, active, named, **by)
+    if models.residuals:
+        effect_over_time(sheet, people, active, {**keys, "setting": main})
 
 
 def _tests(sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ DECLARATION = Declaration(
         "hazard_ratio",
         "subdistribution_hazard_ratio",
         "proportional_hazards_test",
+        "scaled_schoenfeld_residual",
     ),
     section="survival",
     figure="incidence",
@@ -52,6 +53,7 @@ DECLARATION = Declaration(
         "adjust": partial(checks.names, name="adjust"),
         "frailty": partial(checks.names, name="frailty"),
         "effect_by": effect_by_of,
+        "residuals": partial(checks.one_of, options=(True, False), name="residuals"),
         "conf_level": checks.confidence,
     },
 )
@@ -68,6 +70,7 @@ def survival(
     frailty: Iterable[str] = (),
     cluster: str | None = None,
     effect_by: float | Iterable[float] | str | None = None,
+    residuals: bool = False,
     conf_level: float = 0.95,
     name: str = "survival",
 ) -> Results:
@@ -102,6 +105,10 @@ def survival(
         Months at which the hazard ratio may change, ``6`` for the first six months and what follows: adds
         a ratio per period. "log_time" adds one that moves with the logarithm of time, read at the
         milestones. Both come with a test that it does not change.
+    residuals : bool
+        Whether to add scaled Schoenfeld residuals and the hazard ratio as a curve through them, for
+        ``ips.plot(..., figure="schoenfeld")``. A residual is about a few people; only the curve is shown
+        to others.
     conf_level : float
         Two-sided confidence level of all intervals.
     name : str
@@ -166,6 +173,9 @@ def survival(
     if cluster:
         arguments["cluster"] = cluster
     by = None if effect_by is None else cuts_within(effect_by_of(effect_by), horizon)
+    checks.one_of(residuals, (True, False), "residuals")
+    if residuals:
+        arguments["residuals"] = True
     if by:
         arguments["effect_by"] = by if isinstance(by, str) else list(by)
     models = Models(
@@ -175,6 +185,7 @@ def survival(
         frailty=shared,
         clusters=clusters_of(trial, cluster) if cluster else None,
         effect_by=by,
+        residuals=residuals,
     )
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     sheet.main("aalen_johansen", "", "cumulative_incidence")

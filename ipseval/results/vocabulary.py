@@ -44,7 +44,7 @@ TEXTS = tuple(column for column in COLUMNS if column not in NUMBERS + COUNTS)
 STATUSES = ("ok", "warned", "not_defined", "failed", "suppressed")
 
 #: The families of figure that can be drawn from results; `render` has a module for each.
-FIGURES = ("incidence", "monthly", "rates", "methods", "unknowns", "amounts")
+FIGURES = ("incidence", "schoenfeld", "monthly", "rates", "methods", "unknowns", "amounts")
 
 Scale = Literal[
     "proportion",  # 0 to 1; printed as a percentage
@@ -97,6 +97,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("hazard_ratio", "ratio", 1.0),
         Quantity("subdistribution_hazard_ratio", "ratio", 1.0),
         Quantity("proportional_hazards_test", "test"),
+        Quantity("scaled_schoenfeld_residual", "number"),
         # repeated outcomes
         Quantity("conditional_log_odds_ratio", "number", 0.0),
         Quantity("conditional_odds_ratio", "ratio", 1.0),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ipseval import endpoints
+from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError
 from ipseval.estimate.survival import DECLARATION, survival
 from ipseval.plan import read_plan
@@ -105,6 +106,25 @@ def test_variance_by_coach_is_the_sandwich_of_their_people(followed_longer: Tria
     assert [np.log(row.estimate), row.std_error] == pytest.approx([fit.coef[0], fit.std_error[0]], rel=1e-6)
     assert row.setting == "cluster=coach"
     assert ("clusters of one" in row.note) == only_active
+
+
+def test_residuals_average_to_the_ratio_and_single_events_stay_inside(followed_longer: Trial) -> None:
+    found = survival(followed_longer, endpoints.time_to_first_job(34), residuals=True)
+    rows = found.select(quantity="scaled_schoenfeld_residual").frame
+    ratio = found.one(quantity="hazard_ratio", method="cox_efron", setting="").estimate
+    events = rows["n_event"].astype(float)
+    assert (rows["estimate"] * events).sum() / events.sum() == pytest.approx(np.log(ratio), abs=1e-6)
+    assert events.sum() == 93
+    public = protect(found)
+    assert set(public.select(quantity="scaled_schoenfeld_residual").frame["status"]) == {"suppressed"}
+    assert set(public.select(method="schoenfeld_spline").frame["status"]) == {"ok"}
+
+
+def test_too_few_days_with_events_for_a_curve_say_so() -> None:
+    trial = make_trial(two_arms(20), jobs=[job(f"P{i:03d}", 10 + i, 400) for i in range(3)])
+    found = survival(trial, endpoints.time_to_first_job(30), residuals=True)
+    row = found.select(quantity="scaled_schoenfeld_residual", status="failed").frame.iloc[0]
+    assert "Events fell on 3 days" in row["note"]
 
 
 def test_a_period_without_events_says_why() -> None:

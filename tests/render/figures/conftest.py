@@ -15,6 +15,7 @@ def found() -> dict[str, Results]:
     return {
         "rates": ips.rates(trial, ips.ever_employed(by=[18, 24, 30])),
         "survival": ips.survival(trial, ips.time_to_first_job(horizon=30)),
+        "residuals": ips.survival(trial, ips.time_to_first_job(horizon=30), residuals=True),
         "mixed": ips.mixed(trial, ips.employed_at(month=[6, 18, 30], source="visits")),
         "amounts": ips.amounts(trial, ips.hours_worked(by=30), replicates=200),
         "published": published_results("scion"),

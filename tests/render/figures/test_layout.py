@@ -16,6 +16,7 @@ from tests.render.figures.reading import artists, boxes, contrast, rate_rows, re
 
 FAMILIES = (
     ("survival", "incidence"),
+    ("residuals", "schoenfeld"),
     ("mixed", "monthly"),
     ("rates", "rates"),
     ("rates", "methods"),

@@ -7,6 +7,7 @@ import pytest
 
 import ipseval as ips
 from ipseval import words
+from ipseval.errors import AnalysisError
 from ipseval.render.figures import plot, style
 from ipseval.results import PublicResults, Results
 from tests.render.figures.reading import (
@@ -278,3 +279,26 @@ def test_settings_of_the_user_are_left_alone(found: Found) -> None:
         drawing.content("svg")
         assert dict(matplotlib.rcParams) == theirs
         assert max(text.get_fontsize() for text in texts(drawing)) == style.TEXT
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_hazard_ratio_along_time_is_that_of_the_rows(found: Found, inside: bool) -> None:
+    drawing = plot(found["residuals"], figure="schoenfeld", inside=inside)
+    rows = found["residuals"].select(method="schoenfeld_spline").frame.sort_values("time")
+    line = artist(drawing, "curve")
+    np.testing.assert_allclose(line.get_xdata(), rows["time"].to_numpy(dtype=float) / 30.4375)
+    np.testing.assert_allclose(np.exp(line.get_ydata()), rows["estimate"].to_numpy())
+    constant = found["residuals"].main.one(quantity="hazard_ratio").estimate
+    np.testing.assert_allclose(np.exp(artist(drawing, "constant").get_ydata()), constant)
+    dots = artist(drawing, "residuals")
+    residuals = found["residuals"].select(quantity="scaled_schoenfeld_residual").frame.sort_values("time")
+    wanted = residuals["estimate"].to_numpy() if inside else []
+    np.testing.assert_allclose(dots.get_ydata(), wanted)
+    assert ("not shown" in drawing.alt) != inside
+    first = rows.iloc[0]
+    assert f"At {first.time / 30.4375:.0f} months: {first.estimate:.2f}" in drawing.alt
+
+
+def test_without_residuals_there_is_no_such_figure(found: Found) -> None:
+    with pytest.raises(AnalysisError, match="'schoenfeld' cannot be drawn"):
+        plot(found["survival"], figure="schoenfeld")
