@@ -9,6 +9,7 @@ from scipy import special
 from ipseval import checks
 from ipseval.stats import conditional
 from ipseval.stats.tables import (
+    ALTERNATIVES,
     ChiSquare,
     FloatArray,
     Tables,
@@ -99,7 +100,7 @@ def fisher_test(
     >>> print(f"{fisher_test(31, 70, 20, 81):.4f}")
     0.0154
     """
-    checks.one_of(alternative, ("two_sided", "greater", "less"), "alternative")
+    checks.one_of(alternative, ALTERNATIVES, "alternative")
     t = two_arm_tables(x1, n1, x0, n0)
     (p_value,) = conditional.in_blocks(lambda c: (conditional.p_value(c, alternative, mid_p=mid_p),), t)
     return known_only(t.known, p_value)

@@ -19,10 +19,9 @@ from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.stats import score_limits
 from ipseval.stats.association import fisher_test
-from ipseval.stats.tables import FloatArray, Interval, Tables, known_only, two_arm_tables
+from ipseval.stats.tables import ALTERNATIVES, FloatArray, Interval, Tables, known_only, two_arm_tables
 
 METHODS = ("barnard", "boschloo")
-ALTERNATIVES = ("two_sided", "greater", "less")
 
 _MOST_TABLES = 1_000_000  # possible outcomes of two arms of a thousand: some twenty seconds an interval
 _TIED = 1e-9  # statistics this close, relatively, are equal but for rounding
@@ -254,5 +253,5 @@ def _outermost_step(is_kept: Callable[[float], bool], start: int) -> int:
 def _score_limit(x1: int, n1: int, x0: int, n0: int, tail: float) -> float:
     t = two_arm_tables(x1, n1, x0, n0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        limits = score_limits.difference_limits(t, -float(special.ndtri(tail)), (n1 + n0) / (n1 + n0 - 1))
+        limits = score_limits.difference_limits(t, -float(special.ndtri(tail)), t.score_scale)
     return float(limits.low)

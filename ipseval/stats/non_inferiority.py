@@ -84,10 +84,9 @@ def non_inferiority_test(
     checks.one_of(method, METHODS, "method")
     null = hypothesis(margin, measure, higher_is_better=higher_is_better)
     t = two_arm_tables(x1, n1, x0, n0)
-    total = t.n1 + t.n0
     statistic = score_limits.difference_statistic if measure == "difference" else _ratio_statistic
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = total / (total - 1) if method == "miettinen_nurminen" else 1.0
+        scale = t.score_scale if method == "miettinen_nurminen" else 1.0
         z = statistic(np.full(np.shape(t.x1), null), t, scale) * (1.0 if higher_is_better else -1.0)
     z = known_only(t.known, z)
     return ScoreTest(z, np.asarray(special.ndtr(-z))[()])

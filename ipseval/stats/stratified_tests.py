@@ -16,7 +16,7 @@ from ipseval.stats.stratified_proportions import (
     stratified_odds_ratio,
     stratified_tables,
 )
-from ipseval.stats.tables import ChiSquare, FloatArray, chi_square_p_value, known_only
+from ipseval.stats.tables import ALTERNATIVES, ChiSquare, FloatArray, chi_square_p_value, known_only
 
 
 def cochran_mantel_haenszel_test(
@@ -88,7 +88,7 @@ def exact_conditional_test(
     >>> print(f"{exact_conditional_test([18, 11], [30, 19], [6, 8], [30, 19]):.4f}")
     0.0041
     """
-    checks.one_of(alternative, ("two_sided", "greater", "less"), "alternative")
+    checks.one_of(alternative, ALTERNATIVES, "alternative")
     t = stratified_tables(x1, n1, x0, n0)
     (p_value,) = conditional.in_blocks(
         lambda c: (conditional.p_value(c, alternative, mid_p=mid_p),), t, over_strata=True

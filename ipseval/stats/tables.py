@@ -16,6 +16,9 @@ from ipseval.errors import AnalysisError
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
+#: What an exact test is against; "greater" is a higher proportion in the active arm.
+ALTERNATIVES = ("two_sided", "greater", "less")
+
 
 class Interval(NamedTuple):
     """Lower and upper confidence limit, one of each per table."""
@@ -57,6 +60,12 @@ class Tables(NamedTuple):
     n1: FloatArray
     x0: FloatArray
     n0: FloatArray
+
+    @property
+    def score_scale(self) -> FloatArray:
+        """N / (N - 1), by which Miettinen and Nurminen multiply the variance of a score."""
+        total = self.n1 + self.n0
+        return total / (total - 1)
 
     @property
     def known(self) -> NDArray[np.bool_]:

@@ -228,9 +228,9 @@ def odds_ratio(
     checks.one_of(method, _ODDS_RATIO_METHODS, "method")
     z = normal_quantile(conf_level)
     t = two_arm_tables(x1, n1, x0, n0)
+    known = t.known
     if method == "haldane":
         t = Tables(t.x1 + 0.5, t.n1 + 1, t.x0 + 0.5, t.n0 + 1)
-    known = two_arm_tables(x1, n1, x0, n0).known
     with np.errstate(divide="ignore", invalid="ignore"):
         y1, y0 = t.n1 - t.x1, t.n0 - t.x0
         estimate = t.x1 * y0 / (t.x0 * y1)
@@ -301,8 +301,7 @@ def _observed_difference(t: Tables) -> tuple[FloatArray, FloatArray]:
 
 
 def _score_scale(t: Tables, method: str) -> FloatArray | float:
-    total = t.n1 + t.n0
-    return total / (total - 1) if method == "miettinen_nurminen" else 1.0
+    return t.score_scale if method == "miettinen_nurminen" else 1.0
 
 
 def _newcombe(t: Tables, z: float) -> Interval:

@@ -10,7 +10,8 @@ from pytest import approx
 from scipy import stats
 
 from ipseval.errors import AnalysisError
-from ipseval.stats.exact_unconditional import ALTERNATIVES, exact_unconditional_test
+from ipseval.stats.exact_unconditional import exact_unconditional_test
+from ipseval.stats.tables import ALTERNATIVES
 from ipseval.stats.two_proportions import risk_difference
 from tests import reference_cases
 
