@@ -16,6 +16,18 @@ REFERENCES: dict[str, str] = {
     "agresti_caffo": "Agresti & Caffo (2000), The American Statistician 54:280-288",
     "koopman": "Koopman (1984), Biometrics 40:513-517",
     "log": "Katz, Baptista, Azen & Pike (1978), Biometrics 34:469-474",
+    "exact_unconditional": (
+        "Chan & Zhang (1999), Biometrics 55:1202-1209; Chan (1998), Statistics in Medicine 17:1403-1413"
+    ),
+    "barnard": "Suissa & Shuster (1985), Journal of the Royal Statistical Society A 148:317-327",
+    "boschloo": "Boschloo (1970), Statistica Neerlandica 24:1-9",
+    "miettinen_nurminen_test": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
+    "farrington_manning": "Farrington & Manning (1990), Statistics in Medicine 9:1447-1454",
+    "linear_clustered": "Bell & McCaffrey (2002), Survey Methodology 28:169-181",
+    "poisson_clustered": (
+        "Zou (2004), American Journal of Epidemiology 159:702-706; "
+        "Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683"
+    ),
     "n_minus_1_chi_square": "Campbell (2007), Statistics in Medicine 26:3661-3675",
     "aalen_johansen": "Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141-150",
     "aalen_johansen_log_log": "Zou & Donner (2008), Statistics in Medicine 27:1693-1702",
