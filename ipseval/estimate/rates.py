@@ -79,6 +79,7 @@ DECLARATION = Declaration(
     },
 )
 
+NOBODY = words.text("note.nobody")
 NOT_FOLLOWED = words.text("note.not_followed_so_far")
 SEED = 20140601
 Keys = dict[str, Any]
@@ -330,6 +331,9 @@ def _censored(sheet: Sheet, outcome: pd.DataFrame, when: Keys) -> None:
     for arm, data in arm_times(sheet.trial, outcome).items():
         keys = {**when, "arm": arm, "setting": unknown.setting_of("censored"), "method": "aalen_johansen"}
         keys |= data.base(cut)
+        if not data.days.size:
+            sheet.add("proportion", estimate=np.nan, unit="proportion", **keys, note=NOBODY)
+            continue
         with sheet.attempt("proportion", **keys):
             curve = cumulative_incidence(data.days, data.cause, conf_level=sheet.conf_level)
             last = incidence_at(curve, [cut - 1])
