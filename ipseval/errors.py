@@ -18,6 +18,10 @@ class AnalysisError(IpsevalError):
     """A question that these data, or these arguments, cannot answer."""
 
 
+class NotDefinedError(AnalysisError):
+    """What was asked has no value in these data, as a hazard ratio where nobody had the event."""
+
+
 class PlanError(IpsevalError):
     """A plan, design or mapping file that cannot be carried out as written."""
 

@@ -121,9 +121,7 @@ def _workers(sheet: Sheet, arms: dict[str, Arm], keys: Keys) -> None:
         said = [THOSE_WITH_ANY, *said_of(sheet, [data], "as_not_employed")]
         if not len(data.amount):
             for quantity in ("mean", "median"):
-                sheet.add(
-                    quantity, method="t" if quantity == "mean" else "", status="failed", note=NOBODY, **row
-                )
+                sheet.add(quantity, method="t" if quantity == "mean" else "", note=NOBODY, **row)
             continue
         found = means.mean(data.amount, conf_level=sheet.conf_level)
         sheet.add("mean", method="t", **columns_of(found, said), **row)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ipseval import words
 from ipseval.endpoints.base import Endpoint
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
 from ipseval.results.vocabulary import QUANTITIES
@@ -166,12 +166,13 @@ class Sheet:
 
     @contextmanager
     def attempt(self, *quantities: str, **columns: Any) -> Iterator[None]:
-        """Turn a refusal inside the block into failed rows that carry its reason."""
+        """Turn a refusal inside the block into rows that carry its reason: failed, or not defined."""
         try:
             yield
         except AnalysisError as refusal:
+            status = "not_defined" if isinstance(refusal, NotDefinedError) else "failed"
             for quantity in quantities:
-                self.add(quantity, **{**columns, "status": "failed", "note": str(refusal)})
+                self.add(quantity, **{**columns, "status": status, "note": str(refusal)})
 
     def main(self, method: str = "", setting: str = "", *quantities: str) -> None:
         """Say which method and setting hold the main rows of these quantities."""

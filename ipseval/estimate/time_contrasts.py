@@ -31,7 +31,7 @@ def incidence_contrasts(sheet: Sheet, label: str, pair: Pair, months: list[float
             keys |= {"time_unit": "months", **both(pair, day)}
             if not all(data.shows(day - 1) for data in pair):
                 for quantity in quantities:
-                    sheet.add(quantity, status="failed", note=NOT_FOLLOWED, method=MAIN_SCALE, **keys)
+                    sheet.add(quantity, note=NOT_FOLLOWED, method=MAIN_SCALE, **keys)
                 continue
             arms = [incidence_at(curve, [day - 1]) for curve in curves]
             for method, scale in SCALES.items():

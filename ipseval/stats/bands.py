@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize, special
 
 from ipseval import checks
-from ipseval.errors import AnalysisError
+from ipseval.errors import NotDefinedError
 from ipseval.stats import cumulative_incidence as incidences
 from ipseval.stats import kaplan_meier as survivals
 from ipseval.stats.cumulative_incidence import CumulativeIncidence, error_moments
@@ -218,7 +218,7 @@ def _period(
     known &= time >= (-np.inf if from_time is None else from_time)
     known &= time <= (np.inf if to_time is None else to_time)
     if not known.any():
-        raise AnalysisError(
+        raise NotDefinedError(
             f"None of {time.size} observed times lies in the period and has a probability between 0 and 1. "
             f"Choose a period with events (from_time={from_time}, to_time={to_time})."
         )

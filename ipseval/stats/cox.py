@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ipseval import checks
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.stats.partial_likelihood import Evaluation, Stratum
 from ipseval.stats.risk_sets import Floats, codes, durations, entries, strata_rows
 
@@ -124,7 +124,7 @@ def cox(
     columns = covariate_matrix(covariates, time.size)
     checks.same_length(duration=time, event=happened)
     if not happened.any():
-        raise AnalysisError(f"No event among {time.size} people, so no hazard can be compared.")
+        raise NotDefinedError(f"No event among {time.size} people, so no hazard can be compared.")
     scale = column_spread(columns)
     standardised = (columns - columns.mean(axis=0)) / scale
     model = risk_strata(time, happened, standardised, strata=strata, entry=entry, efron=ties == "efron")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipseval import checks
-from ipseval.errors import AnalysisError
+from ipseval.errors import NotDefinedError
 from ipseval.stats.cox import (
     ChiSquareTest,
     chi_square,
@@ -112,7 +112,7 @@ def fine_gray(
     why = why if of == 1 else np.array([0, 2, 1])[why]
     n_event = int((why == 1).sum())
     if not n_event:
-        raise AnalysisError(f"No event of cause {of} among {time.size} people, so nothing can be compared.")
+        raise NotDefinedError(f"No event of cause {of} among {time.size} people, so nothing can be compared.")
     scale = column_spread(columns)
     sample = _Sample.of(time, why, (columns - columns.mean(axis=0)) / scale, censoring_group)
     null = sample.evaluate(np.zeros(scale.size))

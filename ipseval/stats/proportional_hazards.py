@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ipseval import checks
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.stats.cox import CoxFit, covariate_matrix, cox, risk_strata, total
 from ipseval.stats.kaplan_meier import kaplan_meier
 from ipseval.stats.risk_sets import Floats, Integers, durations
@@ -173,7 +173,7 @@ def lifelines_proportional_hazards(
 def _finite_fit(duration: ArrayLike, event: ArrayLike, covariates: ArrayLike, **options: Any) -> CoxFit:
     fit = cox(duration, event, covariates, **options)
     if not fit.converged:
-        raise AnalysisError(f"Proportional hazards cannot be checked. {fit.reason}")
+        raise NotDefinedError(f"Proportional hazards cannot be checked. {fit.reason}")
     return fit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from ipseval.stats.cox import cox
 from ipseval.trial import Trial
 from tests import reference_cases
 from tests.estimate.alpha import alpha
-from tests.estimate.trials import two_arms
+from tests.estimate.trials import hard_trials, two_arms
 from tests.make_trial import job, make_trial
 
 CASE = reference_cases.expected("b10_time_varying")
@@ -123,8 +124,8 @@ def test_residuals_average_to_the_ratio_and_single_events_stay_inside(followed_l
 def test_too_few_days_with_events_for_a_curve_say_so() -> None:
     trial = make_trial(two_arms(20), jobs=[job(f"P{i:03d}", 10 + i, 400) for i in range(3)])
     found = survival(trial, endpoints.time_to_first_job(30), residuals=True)
-    row = found.select(quantity="scaled_schoenfeld_residual", status="failed").frame.iloc[0]
-    assert "Events fell on 3 days" in row["note"]
+    rows = found.select(quantity="scaled_schoenfeld_residual").frame
+    assert "Events fell on 3 days" in rows.loc[rows["estimate"].isna(), "note"].iloc[0]
 
 
 def test_a_period_without_events_says_why() -> None:
@@ -132,7 +133,7 @@ def test_a_period_without_events_says_why() -> None:
     found = survival(trial, endpoints.time_to_first_job(30), effect_by=6)
     assert found.one(method="cox_by_period", time=6, quantity="hazard_ratio").status == "ok"
     late = found.one(method="cox_by_period", time_from=6, quantity="hazard_ratio")
-    assert late.status == "failed"
+    assert late.status == "not_defined"
     assert "No event among 8 people" in late.note
     assert found.one(method="cox_by_period", quantity="proportional_hazards_test").status != "ok"
 
@@ -176,3 +177,19 @@ def test_a_plan_can_ask_for_all_of_it(tmp_path) -> None:
     assert list(zip(periods["time_from"], periods["time"], strict=True)) == [(0, 6), (6, 30)]
     milestones = found.main.select(quantity="cumulative_incidence_difference").frame
     assert milestones["time"].tolist() == [18, 24, 30]
+
+
+@pytest.mark.parametrize(("name", "trial"), list(hard_trials()), ids=[name for name, _ in hard_trials()])
+def test_where_much_has_no_answer_all_that_can_be_asked_for_still_says_why(name: str, trial: Trial) -> None:
+    asked: dict[str, object] = {"horizons": [6, 30], "effect_by": 6, "residuals": True}
+    if "site" in trial.participants:
+        asked |= {"frailty": ["site"], "adjust": ["site"]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = survival(trial, endpoints.time_to_first_job(30), **asked).frame
+        survival(trial, endpoints.time_to_first_job(30), effect_by="log_time")
+    without = found.loc[found["estimate"].isna() & found["p_value"].isna()]
+    assert (without["note"] != "").all()
+    assert without["status"].isin(["failed", "not_defined"]).all()
+    assert np.isfinite(found["estimate"].dropna()).all()
+    assert (found.loc[found["quantity"] == "hazard_ratio", "estimate"].dropna() > 0).all()

@@ -183,7 +183,7 @@ class Source:
         if drawable(rows).any():
             return
         hidden = int((rows["status"] == "suppressed").sum())
-        failed = int((rows["status"] == "failed").sum())
+        failed = int(rows["status"].isin(["failed", "not_defined"]).sum())
         raise AnalysisError(
             f"Analysis {self.analysis!r} has no {wanted} to draw: {len(rows)} rows, {hidden} suppressed as "
             f"small cells, {failed} not computed. Draw longer horizons or larger groups; inside=True shows "
