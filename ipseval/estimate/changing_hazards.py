@@ -83,7 +83,7 @@ def _by_period(
         for begin, end, fit, reason in periods:
             row = {**keys, "time_from": begin, "time": end, "n_missing": None}
             if fit is None:
-                row |= {"n": None, "n_event": None, "status": "failed", "note": reason}
+                row |= {"n": None, "n_event": None, "note": reason}
                 sheet.add("hazard_ratio", **row)
                 continue
             row |= {"n": fit.n, "n_event": fit.n_event}

@@ -104,6 +104,7 @@ def _panel(
         markersize=2.2,
         markeredgewidth=0,
         color=style.QUIET,
+        clip_on=False,
         label="residuals",
     )
     axes.plot(months, middle, color=look.colour, linestyle=look.dashes, label="curve")
