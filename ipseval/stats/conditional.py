@@ -19,6 +19,7 @@ from ipseval.stats.roots import decreasing_root, narrowed
 from ipseval.stats.tables import FloatArray, Interval, Tables
 
 _BLOCK = 2**16  # cells of (tables x support) handled at once: fits in a processor's cache
+_NEAR = 0.1  # most estimates are this near to Mantel and Haenszel's, on the log scale
 _SAME = 1e-7  # probabilities this close, relatively, count as tied, as in R's fisher.test
 
 
@@ -28,7 +29,7 @@ class Conditional(NamedTuple):
     ``step`` is k minus the observed count and ``log_weight`` log w(k) minus its value there (-inf in
     the padding on the right). ``at_start`` and ``at_end`` tell where the observed count is the
     smallest or largest possible; ``first_rise`` and ``last_rise`` are the outermost differences of
-    log w(k).
+    log w(k). ``near`` is a log odds ratio near the estimate, from which its search starts.
     """
 
     log_weight: FloatArray
@@ -37,6 +38,7 @@ class Conditional(NamedTuple):
     at_end: NDArray[np.bool_]
     first_rise: FloatArray
     last_rise: FloatArray
+    near: FloatArray
 
 
 def distribution(t: Tables) -> Conditional:
@@ -45,7 +47,10 @@ def distribution(t: Tables) -> Conditional:
     rows, size = np.arange(len(last)), rise.shape[1]
     log_weight = np.zeros((len(last), size + 1))
     np.cumsum(np.where(np.arange(size) < last[:, None], rise, -np.inf), axis=1, out=log_weight[:, 1:])
-    return _relative(log_weight, t.x1 - lowest, last, rise[rows, 0], rise[rows, np.maximum(last - 1, 0)])
+    near = np.log((t.x1 + 0.5) * (t.n0 - t.x0 + 0.5) / ((t.n1 - t.x1 + 0.5) * (t.x0 + 0.5)))
+    return _relative(
+        log_weight, t.x1 - lowest, last, rise[rows, 0], rise[rows, np.maximum(last - 1, 0)], near
+    )
 
 
 def sum_over_strata(t: Tables) -> Conditional:
@@ -69,7 +74,7 @@ def sum_over_strata(t: Tables) -> Conditional:
         last_rise = -np.logaddexp(-last_rise, np.where(counts, -final, -np.inf))
     with np.errstate(divide="ignore"):
         log_weight = np.log(weight) - tilt[:, None] * np.arange(weight.shape[1])
-    return _relative(log_weight, observed, last, first_rise, last_rise)
+    return _relative(log_weight, observed, last, first_rise, last_rise, tilt)
 
 
 def maximum_likelihood(c: Conditional) -> FloatArray:
@@ -83,7 +88,8 @@ def maximum_likelihood(c: Conditional) -> FloatArray:
         low, high = _side_sums(c, log_odds_ratio, below, above)
         return np.log(low) - np.log(high)
 
-    inside = np.exp(decreasing_root(balance, *_bracket(c, 0.5)))
+    bracket = narrowed(balance, (c.near - _NEAR, c.near + _NEAR), _bracket(c, 0.5))
+    inside = np.exp(decreasing_root(balance, *bracket))
     estimate = np.where(c.at_start, 0.0, np.where(c.at_end, np.inf, inside))
     return np.where(c.at_start & c.at_end, np.nan, estimate)
 
@@ -230,11 +236,12 @@ def _relative(
     last: NDArray[np.int_],
     first_rise: FloatArray,
     last_rise: FloatArray,
+    near: FloatArray,
 ) -> Conditional:
     here = log_weight[np.arange(len(observed)), observed.astype(int)]
     step = np.arange(log_weight.shape[1]) - observed[:, None]
     return Conditional(
-        log_weight - here[:, None], step, observed == 0, observed == last, first_rise, last_rise
+        log_weight - here[:, None], step, observed == 0, observed == last, first_rise, last_rise, near
     )
 
 
