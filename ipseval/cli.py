@@ -157,8 +157,6 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.plan, arguments.folder, arguments.out, lang=arguments.lang, progress=sys.stderr.isatty()
     )
     print(delivery)
-    if without := len(delivery.results.not_defined):
-        print(f"Without a value in these data: {without} (why: status not_defined in internal/results.csv)")
     return 1 if delivery.n_failed else 0
 
 

@@ -66,6 +66,10 @@ class Delivery:
         for (analysis, quantity, note), times in reasons.items():
             repeated = f" ({times} times)" if times > 1 else ""
             lines.append(f"Not computed: {analysis}, {quantity}{repeated}: {note}")
+        if without := len(self.results.not_defined):
+            lines.append(
+                f"Without a value in these data: {without} (why: status not_defined in internal/results.csv)"
+            )
         lines.extend(f"Not drawn: {name}: {reason}" for name, reason in self.not_drawn.items())
         return "\n".join(lines)
 
@@ -88,6 +92,12 @@ def run_plan(
         Language of figures and report.
     progress : bool
         Whether to show a progress bar.
+
+    Returns
+    -------
+    Delivery
+        With the ``folder``, the ``results`` as computed and the ``public`` ones, the ``notices`` of loading,
+        the figures ``not_drawn`` with their reasons, and ``n_failed``.
 
     Raises
     ------
@@ -121,7 +131,37 @@ def run_plan(
 def reproduce(
     name: str = "scion", out: str | Path = "results", *, lang: str = "en", progress: bool = False
 ) -> str:
-    """Run the bundled plan of a bundled simulated trial; return published beside reproduced, as text."""
+    """Run the bundled plan of a bundled simulated trial; return published beside reproduced, as text.
+
+    Parameters
+    ----------
+    name : {"scion", "eqolise"}
+        The trial; "scion" has the size and shape of the Dutch trial of 44% v 25%.
+    out : path
+        The folder in which a folder of that name is written; an earlier run there is replaced.
+    lang : {"en", "nl", "fr", "de"}
+        Language of the text, the figures and the report.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    str
+        Published beside reproduced, then what was written where.
+
+    Raises
+    ------
+    AnalysisError
+        For a trial that there is not, or a target that is not an earlier run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import ipseval as ips
+    >>> said = ips.reproduce("scion", tempfile.mkdtemp())
+    >>> "31 of 70 = 44.3%" in said
+    True
+    """
     folder = example_folder(name)
     delivery = run_plan(folder / "plan.toml", folder, Path(out) / name, lang=lang, progress=progress)
     return f"{published_beside_reproduced(delivery.public, lang=lang)}\n\n{delivery}"
