@@ -38,6 +38,10 @@ _OF_COUNTING = frozenset(
         "both_parts_hold",
         "constant_rate",
         "seen_only",
+        "seen_only_at_random",
+        "scores_after_death",
+        "baseline_mean",
+        "shared_baseline",
         "strata_left_out",
         "death_ends_it",
         "death_censors",
@@ -118,6 +122,8 @@ class Sheet:
         Of every interval in the analysis.
     seed : int, optional
         Of everything random in this analysis.
+    model : dict
+        What ``ipseval.results.models`` says of the model that was fitted; empty where there is none.
     """
 
     trial: Trial
@@ -131,6 +137,7 @@ class Sheet:
     main_methods: dict[str, str] = field(default_factory=dict)
     main_settings: dict[str, str] = field(default_factory=dict)
     sidecar: dict[str, np.ndarray] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.endpoint is not None:
@@ -193,6 +200,7 @@ class Sheet:
             "figure": self.declaration.figure,
             "arguments": {"conf_level": self.conf_level, **self.arguments},
             "main": {"method": self.main_methods, "setting": self.main_settings},
+            **({"model": self.model} if self.model else {}),
         }
         described = {self.endpoint.key: self.endpoint.describe(self.trial.design)} if self.endpoint else {}
         return Results.from_rows(

@@ -54,6 +54,25 @@ REFERENCES: dict[str, str] = {
         "Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35; "
         "Zeger, Liang & Albert (1988), Biometrics 44:1049-1060"
     ),
+    **dict.fromkeys(
+        (
+            "mmrm_unstructured",
+            "mmrm_heterogeneous_ar1",
+            "mmrm_heterogeneous_compound_symmetry",
+            "mmrm_ar1",
+            "mmrm_compound_symmetry",
+        ),
+        "Mallinckrodt, Clark & David (2001), Journal of Biopharmaceutical Statistics 11:9-21; "
+        "Kenward & Roger (1997), Biometrics 53:983-997",
+    ),
+    **dict.fromkeys(
+        ("linear_random_intercept", "linear_random_slope"),
+        "Laird & Ware (1982), Biometrics 38:963-974; Kenward & Roger (1997), Biometrics 53:983-997",
+    ),
+    **dict.fromkeys(
+        ("gee_exchangeable", "gee_ar1", "gee_unstructured", "gee_independence"),
+        "Liang & Zeger (1986), Biometrika 73:13-22; Mancl & DeRouen (2001), Biometrics 57:126-134",
+    ),
     "bang_tsiatis": "Bang & Tsiatis (2000), Biometrika 87:329-343",
     "bootstrap_percentile": "Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3",
     "bootstrap_bca": "Efron (1987), Journal of the American Statistical Association 82:171-185",

@@ -17,6 +17,7 @@ from ipseval.render.figures.drawing import Drawing
 from ipseval.render.references import REFERENCES
 from ipseval.render.tables.cells import Writer, capital, inner
 from ipseval.results import QUANTITIES, Results
+from ipseval.results.models import model_of
 from ipseval.results.sentences import when
 from ipseval.results.setting import part_of
 
@@ -163,6 +164,7 @@ class Composer:
         if endpoint in self.results.endpoints:
             yield html.paragraph(self._definition(endpoint))
         yield from self._estimand(analysis)
+        yield from map(html.paragraph, model_of(self.results, analysis, self.lang))
         is_series = frame.loc[frame["time_unit"] == "months", "time"].nunique() > tables.SERIES
         made = (
             tables.series_table if is_series and record.get("section") == "rates" else tables.estimates_table

@@ -76,9 +76,11 @@ def value(row: pd.Series, lang: str = "en") -> str:
             return _one_sided(row, shown, lang)
         if pd.isna(row["statistic"]):
             return f"p = {shown}"
-        degrees = words.number(row["df"], lang, digits=0)
+        numerator = part_of(row["setting"], "numerator_df")
+        degrees = words.number(row["df"], lang, digits=1 if numerator else 0)
         statistic = words.number(row["statistic"], lang, digits=2)
-        said = words.text("sentence.statistic", lang, value=statistic, df=degrees)
+        key = "sentence.f_statistic" if numerator else "sentence.statistic"
+        said = words.text(key, lang, value=statistic, df=degrees, numerator=numerator)
         return words.text("sentence.test", lang, statistic=said, p=shown)
     written = figures(row["estimate"], row, lang)
     if scale == "difference":

@@ -225,10 +225,15 @@ class Results:
         return self.frame.loc[self.frame["status"] == "not_defined"]
 
     def explain(self, lang: str = "en") -> str:
-        """Say each main estimate in a sentence."""
+        """Say each main estimate in a sentence, and before those of an analysis the model they come from."""
+        from ipseval.results.models import model_of
         from ipseval.results.sentences import sentence
 
-        return "\n".join(sentence(row, self, lang=lang) for _, row in self.main.frame.iterrows())
+        lines: list[str] = []
+        for analysis, rows in self.main.frame.groupby("analysis", sort=False):
+            lines += model_of(self, str(analysis), lang)
+            lines += [sentence(row, self, lang=lang) for _, row in rows.iterrows()]
+        return "\n".join(lines)
 
     def compare(self, other: Results, *, tolerance: float = 0.0) -> pd.DataFrame:
         """Return what moved between two runs, one row per estimate that differs or stands in one only."""
@@ -250,14 +255,21 @@ class Results:
         return read(cls, folder)
 
     def __repr__(self) -> str:
-        return (
-            f"{self._headline()}\n{self._shown().to_string(index=False)}" if len(self) else self._headline()
-        )
+        lines = [self._headline(), *self._models()]
+        return "\n".join([*lines, self._shown().to_string(index=False)] if len(self) else lines)
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<p>{escape(self._headline())}</p>{self._shown().to_html(index=False, max_rows=60)}"
+        said = "".join(f"<p>{escape(line)}</p>" for line in (self._headline(), *self._models()))
+        return f"{said}{self._shown().to_html(index=False, max_rows=60)}"
+
+    def _models(self) -> list[str]:
+        """What was fitted, analysis by analysis; nothing for those without a model."""
+        from ipseval.results.models import model_of
+
+        present = [str(name) for name in pd.unique(self.frame["analysis"])]
+        return [line for name in present for line in model_of(self, name)]
 
     def _headline(self) -> str:
         failed = len(self.failures)

@@ -106,6 +106,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("population_averaged_probability", "proportion"),
         Quantity("population_averaged_difference", "difference", 0.0),
         Quantity("population_averaged_ratio", "ratio", 1.0),
+        Quantity("population_averaged_log_odds_ratio", "number", 0.0),
+        Quantity("population_averaged_odds_ratio", "ratio", 1.0),
+        Quantity("least_squares_mean", "number"),
+        Quantity("least_squares_mean_difference", "number", 0.0),
         # amounts
         Quantity("mean", "number"),
         Quantity("mean_difference", "number", 0.0),

@@ -191,7 +191,7 @@ def coefficient_inference(
 def _positive_inverse(information: Floats) -> Floats:
     """Invert along the directions in which there is information."""
     # Scaled first: a variance and a correlation may differ by many powers of ten.
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), np.sqrt(np.finfo(float).tiny)))
     values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
     usable = values > 1e-8 * values.max()
     part = vectors[:, usable]

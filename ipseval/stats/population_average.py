@@ -1,21 +1,23 @@
-"""Population-averaged probabilities from a random-intercept logistic regression.
+"""Population-averaged probabilities, from a random-intercept logistic regression or estimating equations.
 
-A coefficient compares two persons with the same intercept. What a population would show is the probability
-averaged over the intercepts, the integral of expit(x'beta + sd z) phi(z) dz: it says how many more people
-would be in work.
+A coefficient of the former compares two persons with the same intercept. What a population would show is
+the probability averaged over the intercepts, the integral of expit(x'beta + sd z) phi(z) dz: it says how many
+more people would be in work. Estimating equations model that probability itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
+from ipseval.stats.estimating_equations import EstimatingEquations
 from ipseval.stats.random_intercept_logistic import RandomInterceptLogistic, require_estimates
 
 Floats = NDArray[np.float64]
@@ -53,11 +55,14 @@ class PopulationAveraged:
     probability : (targets,) array
     covariance : (targets, targets) array
         By the delta method over (coefficients, log sd), rows of covariates held fixed.
+    df : float
+        Degrees of freedom of every interval and test; infinite for the normal distribution.
     """
 
     target: NDArray[Any]
     probability: Floats
     covariance: Floats
+    df: float = float("inf")
 
     @property
     def std_error(self) -> Floats:
@@ -67,7 +72,7 @@ class PopulationAveraged:
     def limits(self, conf_level: float = 0.95) -> tuple[Floats, Floats]:
         """Return confidence limits of the probabilities, symmetric on the logit scale."""
         p = self.probability
-        half = _quantile(conf_level) * self.std_error / (p * (1.0 - p))
+        half = self._quantile(conf_level) * self.std_error / (p * (1.0 - p))
         return expit(logit(p) - half), expit(logit(p) + half)
 
     def compare(
@@ -93,7 +98,7 @@ class PopulationAveraged:
         value = float(scaled[0] - scaled[1])
         slope = slope * np.array([1.0, -1.0])
         std_error = float(np.sqrt(slope @ covariance @ slope))
-        half = _quantile(conf_level) * std_error
+        half = self._quantile(conf_level) * std_error
         estimate, low, high = (
             x if measure == "difference" else float(np.exp(x)) for x in (value, value - half, value + half)
         )
@@ -102,11 +107,56 @@ class PopulationAveraged:
             estimate=estimate,
             std_error=std_error,
             statistic=value / std_error,
-            p_value=float(2.0 * ndtr(-abs(value / std_error))),
+            p_value=self._two_sided(value / std_error),
             conf_level=conf_level,
             conf_low=low,
             conf_high=high,
         )
+
+    def joined_limits(
+        self, active: object, reference: object, *, conf_level: float = 0.95
+    ) -> tuple[float, float]:
+        """Return limits of a difference, joined from the logit limits of both targets.
+
+        The distances of the limits from their estimates are added as the sides of a triangle, with the
+        correlation of the two estimates, so that the difference stays within -1 and 1.
+
+        References
+        ----------
+        Zou & Donner (2008), Statistics in Medicine 27:1693-1702, section 2.
+        """
+        (low, high), p = self.limits(conf_level), self.probability
+        one, other = self._position(active), self._position(reference)
+        correlation = self.covariance[one, other] / (self.std_error[one] * self.std_error[other])
+
+        def side(a: float, b: float) -> float:
+            return float(np.sqrt(a**2 + b**2 - 2.0 * correlation * a * b))
+
+        difference = float(p[one] - p[other])
+        below = side(p[one] - low[one], high[other] - p[other])
+        above = side(high[one] - p[one], p[other] - low[other])
+        return difference - below, difference + above
+
+    def with_averages(self, averages: Mapping[str, Sequence[object]]) -> PopulationAveraged:
+        """Return the targets and, behind them, the mean of some of them under a new label each."""
+        rows = np.zeros((len(averages), len(self.target)))
+        for row, members in zip(rows, averages.values(), strict=True):
+            row[[self._position(label) for label in members]] = 1.0 / len(members)
+        taken = np.vstack([np.eye(len(self.target)), rows])
+        return PopulationAveraged(
+            target=np.array([*self.target.tolist(), *averages]),
+            probability=taken @ self.probability,
+            covariance=taken @ self.covariance @ taken.T,
+            df=self.df,
+        )
+
+    def _quantile(self, conf_level: float) -> float:
+        upper = 0.5 + checks.confidence(conf_level) / 2.0
+        return float(ndtri(upper) if np.isinf(self.df) else stdtrit(self.df, upper))
+
+    def _two_sided(self, statistic: float) -> float:
+        below = -abs(statistic)
+        return float(2.0 * (ndtr(below) if np.isinf(self.df) else stdtr(self.df, below)))
 
     def _position(self, label: object) -> int:
         found = np.flatnonzero(self.target == label)
@@ -205,6 +255,42 @@ def population_averaged(
     )
 
 
+def standardised(
+    fit: EstimatingEquations, X: ArrayLike, *, target: ArrayLike, variance: str = "mancl_derouen"
+) -> PopulationAveraged:
+    """Probabilities of a logistic GEE averaged over sets of rows, with t intervals.
+
+    Parameters
+    ----------
+    fit : EstimatingEquations
+        Of the logistic model.
+    X : (rows, columns) array
+        Covariates of everyone as if in one arm and month, columns as in the fit.
+    target : (rows,) array of labels
+        Rows with the same label are averaged.
+    variance : str
+        One of `ipseval.stats.estimating_equations.VARIANCES`.
+
+    Returns
+    -------
+    PopulationAveraged
+        Targets in sorted order, by the delta method, rows of covariates held fixed; degrees of freedom as
+        those of the fit, people less coefficients.
+    """
+    rows = checks.float_array(X, "X")
+    names, position = np.unique(np.asarray(target), return_inverse=True)
+    average = 1.0 / np.bincount(position)[position]
+    probability = expit(rows @ fit.coefficients)
+    slope = np.zeros((names.size, rows.shape[1]))
+    np.add.at(slope, position, (average * probability * (1.0 - probability))[:, None] * rows)
+    return PopulationAveraged(
+        target=names,
+        probability=np.bincount(position, average * probability).astype(np.float64, copy=False),
+        covariance=slope @ fit.covariances[variance] @ slope.T,
+        df=float(fit.df),
+    )
+
+
 def marginal_probability(linear: Floats, sd: float) -> tuple[Floats, Floats, Floats]:
     """Return the integral of expit(linear + sd z) phi(z) dz, and its slopes in `linear` and in log sd."""
     n_steps = int(np.ceil(2.0 * _RANGE * max(1.0, sd)))
@@ -214,7 +300,3 @@ def marginal_probability(linear: Floats, sd: float) -> tuple[Floats, Floats, Flo
     conditional = expit(np.asarray(linear)[:, None] + sd * z)
     variance = conditional * (1.0 - conditional)
     return conditional @ density, variance @ density, variance @ (sd * z * density)
-
-
-def _quantile(conf_level: float) -> float:
-    return float(ndtri(0.5 + checks.confidence(conf_level) / 2.0))

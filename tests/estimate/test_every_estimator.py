@@ -14,6 +14,7 @@ from ipseval.estimate import ESTIMATORS
 from ipseval.estimate.amounts import METHODS as AMOUNT_METHODS
 from ipseval.estimate.amounts import amounts
 from ipseval.estimate.describe import describe
+from ipseval.estimate.interview_survival import interview_survival
 from ipseval.estimate.mixed import mixed
 from ipseval.estimate.rates import rates
 from ipseval.estimate.survival import survival
@@ -22,7 +23,15 @@ from ipseval.results import Results
 from ipseval.results.vocabulary import KEY, QUANTITIES
 from ipseval.trial import Trial
 from tests.estimate.alpha import alpha
-from tests.estimate.trials import doubled, hard_trials, random_trial, relabelled, shuffled, with_reference
+from tests.estimate.trials import (
+    doubled,
+    hard_trials,
+    random_trial,
+    relabelled,
+    shuffled,
+    with_reference,
+    with_scores,
+)
 
 CALLS: dict[str, Callable[[Trial], Results]] = {
     "describe": describe,
@@ -30,6 +39,16 @@ CALLS: dict[str, Callable[[Trial], Results]] = {
     "rates at a month": lambda trial: rates(trial, endpoints.employed_at(month=[6, 18])),
     "survival": lambda trial: survival(trial, endpoints.time_to_first_job(30)),
     "mixed": lambda trial: mixed(trial, endpoints.employed_at(month=[6, 18, 30])),
+    "mixed, estimating equations": lambda trial: mixed(
+        trial, endpoints.employed_at(month=[6, 18, 30]), model="gee"
+    ),
+    "mixed, scores": lambda trial: mixed(with_scores(trial), endpoints.score("qol", months=[6, 18, 30])),
+    "mixed, scores by random slope": lambda trial: mixed(
+        with_scores(trial), endpoints.score("qol", months=[6, 18, 30]), model="random_slope"
+    ),
+    "mixed, scores month by month": lambda trial: mixed(
+        with_scores(trial), endpoints.score("qol", months=[6, 18, 30]), model="ancova"
+    ),
     "amounts": lambda trial: amounts(trial, endpoints.hours_worked(by=30), replicates=100),
     "amounts by every method": lambda trial: amounts(
         trial,
@@ -81,7 +100,12 @@ def test_rows_hold_together(call: str, seed: int) -> None:
     # A common effect over strata stands beside the arms that are counted as it counts them.
     frame = frame.assign(counted=frame["setting"].str.partition(";")[0])
     key = ["endpoint", "time", "time_unit", "counted"]
-    for contrast in ("risk_difference", "mean_difference", "population_averaged_difference"):
+    for contrast in (
+        "risk_difference",
+        "mean_difference",
+        "population_averaged_difference",
+        "least_squares_mean_difference",
+    ):
         named = (frame["quantity"] == contrast) & (frame["contrast"] != "")
         for keys, _ in frame.loc[named].groupby(key, dropna=False):
             beside = frame
@@ -108,7 +132,9 @@ def test_the_order_of_rows_changes_amounts_only_in_which_people_are_drawn(call: 
     assert before.loc[drawn, "estimate"].tolist() == pytest.approx(after.loc[drawn, "estimate"].tolist())
 
 
-@pytest.mark.parametrize("call", ["rates", "survival", "mixed"])
+@pytest.mark.parametrize(
+    "call", ["rates", "survival", "mixed", "mixed, estimating equations", "mixed, scores"]
+)
 def test_relabelling_sites_changes_nothing(call: str) -> None:
     numbers = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
     before, after = by_key(CALLS[call](alpha())), by_key(CALLS[call](relabelled(alpha())))
@@ -132,7 +158,18 @@ def test_twins_leave_estimates_where_they_were(call: str) -> None:
     assert (twice.loc[counts.index, "n"] == 2 * counts).all()
 
 
-@pytest.mark.parametrize("call", ["rates", "survival", "mixed", "amounts by every method", "describe"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "rates",
+        "survival",
+        "mixed",
+        "mixed, estimating equations",
+        "mixed, scores",
+        "amounts by every method",
+        "describe",
+    ],
+)
 def test_swapping_the_reference_flips_signs_and_inverts_ratios(call: str) -> None:
     trial = alpha()
     ours, theirs = CALLS[call](trial).frame, CALLS[call](with_reference(trial, "IPS")).frame
@@ -184,7 +221,16 @@ def three_arms() -> Trial:
     return replace(trial, tables=tables, design=replace(trial.design, arms=tuple(names)))
 
 
-@pytest.mark.parametrize("call", ["describe", "rates", "survival", "amounts by every method"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "describe",
+        "rates",
+        "survival",
+        "mixed, scores",
+        "amounts by every method",
+    ],
+)
 def test_three_arms_are_two_comparisons_with_the_reference(call: str) -> None:
     frame = CALLS[call](three_arms()).frame
     assert set(frame["contrast"]) - {""} in ({"IPS - usual", "IPS-lite - usual"}, set())
@@ -242,7 +288,13 @@ def test_a_bare_text_is_not_taken_letter_by_letter(name: str, argument: str) -> 
 def test_declared_quantities_are_those_that_are_written() -> None:
     trial = random_trial(3, n=80)
     written: dict[str, set[str]] = {}
-    for found in [call(trial) for call in CALLS.values()] + [describe(example("scion"))]:
+    first_job = endpoints.time_to_first_job(30)
+    asked_for = [
+        describe(example("scion")),
+        survival(trial, first_job, residuals=True),
+        interview_survival(trial, first_job, replicates=100),
+    ]
+    for found in [call(trial) for call in CALLS.values()] + asked_for:
         for name, record in found.records.items():
             rows = found.frame.loc[found.frame["analysis"] == name, "quantity"]
             written.setdefault(record["estimator"], set()).update(rows)

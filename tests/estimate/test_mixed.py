@@ -91,7 +91,7 @@ def test_separation_is_told_in_months_and_arms_and_not_in_columns() -> None:
 
 def test_a_single_month_and_a_cumulative_outcome_are_refused() -> None:
     for endpoint in (endpoints.employed_at(month=18), endpoints.ever_employed(by=[6, 18])):
-        with pytest.raises(AnalysisError, match="not a yes or no at several assessments"):
+        with pytest.raises(AnalysisError, match="not a yes or no or a score at several assessments"):
             mixed(alpha(), endpoint)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ipseval.trial import Trial
+from ipseval.trial import Trial, Variable
 from tests.make_trial import job, make_trial, person
 
 RULE = {"missing_outcomes": "as_not_employed"}
@@ -60,6 +60,23 @@ def random_trial(seed: int, n: int | None = None) -> Trial:
         ]
     design = {**RULE, "strata": ("site",), "assessment_months": (6, 18, 30)}
     return make_trial(people, jobs=jobs, visits=visits, **design)
+
+
+def with_scores(trial: Trial, months: tuple[int, ...] = (6, 18, 30)) -> Trial:
+    """Return the trial with a quality of life, told by who they are, of everyone followed to a month."""
+    rows = []
+    for name, days in zip(trial.participants["participant_id"], trial.followed_days, strict=True):
+        for month in months:
+            told = sum(place * ord(letter) for place, letter in enumerate(str(name))) * (37 + month) % 41
+            qol = 3.0 + told / 20 if days >= 30 * month else None
+            rows.append({"participant_id": name, "visit_month": month, "qol": qol})
+    columns = ["participant_id", "visit_month", "qol"]
+    visits = pd.DataFrame(rows, columns=columns).astype(
+        {"participant_id": "string", "visit_month": "Int64", "qol": "float64"}
+    )
+    return replace(
+        trial, tables={**trial.tables, "visits": visits}, scores={"qol": Variable("qol", "number")}
+    )
 
 
 def with_reference(trial: Trial, reference: str) -> Trial:

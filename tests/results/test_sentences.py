@@ -27,6 +27,10 @@ def everything() -> Results:
         + rates(trial, endpoints.ever_employed(by=30))
         + survival(trial, endpoints.time_to_first_job(30))
         + mixed(trial, endpoints.employed_at(month=[6, 18, 30], source="visits"))
+        + mixed(trial, endpoints.score("qol", months=[6, 18, 30]), name="quality_of_life")
+        + mixed(
+            trial, endpoints.employed_at(month=[6, 18, 30], source="visits"), model="gee", name="marginal"
+        )
         + amounts(trial, endpoints.days_worked(by=30), methods=AMOUNT_METHODS, replicates=100)
     )
 
@@ -40,7 +44,8 @@ def test_every_row_of_every_estimator_says_itself(everything: Results, lang: str
             assert "{" not in said
             assert ".." not in said
             assert "nan" not in said.lower().split()
-    assert len(everything.explain(lang).splitlines()) == len(everything.main)
+    # A model is said in a sentence, as an equation, and by whether it converged; each row in a line.
+    assert len(everything.explain(lang).splitlines()) == len(everything.main) + 3 * 3
 
 
 @LANGUAGES
@@ -76,7 +81,7 @@ def test_a_row_says_what_it_is_about(everything: Results) -> None:
     assert sentence(row, everything).startswith("Mean (age), IPS:")
     row = everything.one(quantity="count", term="end_reason=completed", arm="IPS")
     assert sentence(row, everything).startswith("Number (end of follow-up = completed), IPS: 57")
-    row = everything.one(quantity="population_averaged_difference", term="average")
+    row = everything.one(analysis="mixed", quantity="population_averaged_difference", term="average")
     assert "(average over the months)" in sentence(row, everything)
 
 

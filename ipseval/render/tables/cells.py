@@ -140,6 +140,9 @@ class Writer:
         if pd.isna(row["statistic"]):
             return NONE
         statistic = words.number(row["statistic"], self.lang, digits=2)
+        if numerator := part_of(row["setting"], "numerator_df"):
+            df = words.number(row["df"], self.lang, digits=1)
+            return self.say("table.f_statistic", statistic=statistic, numerator=numerator, df=df)
         return self.say("table.statistic", statistic=statistic, df=self.number(row["df"]))
 
     def bare(self, row: pd.Series) -> str:

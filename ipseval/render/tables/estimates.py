@@ -18,11 +18,12 @@ BESIDE = {
     "proportion": "risk_difference",
     "mean": "mean_difference",
     "population_averaged_probability": "population_averaged_difference",
+    "least_squares_mean": "least_squares_mean_difference",
 }
 COUNTS = ("number_at_risk", "cumulative_events", "cumulative_censored")
 _ORDER = {name: place for place, name in enumerate(QUANTITIES)}
 #: Said better by another row: the odds ratio is its exponential.
-_LEFT_OUT = ("conditional_log_odds_ratio", *COUNTS)
+_LEFT_OUT = ("conditional_log_odds_ratio", "population_averaged_log_odds_ratio", *COUNTS)
 
 
 def estimates_table(results: Results, analysis: str, caption: str, *, lang: str = "en") -> Table:
