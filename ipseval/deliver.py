@@ -210,8 +210,8 @@ def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[
         for name, drawn in drawings.items():
             drawn.save(*(figures / f"{name}.{kind}" for kind in kinds))
 
-    with _beside(partial(save, "png")):  # pixels take as long as all the rest
-        save("pdf", "svg")
+    with _beside(partial(save, "png", "svg")):  # as long as all the rest
+        save("pdf")
         report(public, folder / "report.html", lang=lang, drawings=drawings)
     return not_drawn
 

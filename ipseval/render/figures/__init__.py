@@ -113,10 +113,11 @@ def _chosen(results: Results, analysis: str, figure: str) -> tuple[str, str]:
     """Return the analysis and the family, or refuse with what there is to choose from."""
     if figure:
         checks.one_of(figure, FAMILIES, "figure")
-    families = {name: _families(results, name) for name in dict.fromkeys(results.frame["analysis"])}
+    names = tuple(dict.fromkeys(results.frame["analysis"]))
     if analysis:
-        checks.one_of(analysis, tuple(families), "analysis")
-        families = {analysis: families[analysis]}
+        checks.one_of(analysis, names, "analysis")
+        names = (analysis,)
+    families = {name: _families(results, name) for name in names}
     able = [name for name, found in families.items() if (figure in found if figure else found)]
     if not able:
         listed = "; ".join(
