@@ -29,6 +29,7 @@ from ipseval.examples import example_folder
 from ipseval.loading import load
 from ipseval.plan import Plan, read_plan
 from ipseval.render.figures import plot
+from ipseval.render.figures.drawing import FinalDrawing
 from ipseval.render.report import report
 from ipseval.render.reproduction import published_beside_reproduced
 from ipseval.results import PublicResults, Results
@@ -204,14 +205,14 @@ def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[
         except AnalysisError as refusal:
             not_drawn[display.name] = str(refusal)
             continue
-        drawings[display.name] = drawn
+        drawings[display.name] = FinalDrawing(drawn.figure, drawn.title, drawn.alt, drawn.lang)
 
     def save(*kinds: str) -> None:
         for name, drawn in drawings.items():
             drawn.save(*(figures / f"{name}.{kind}" for kind in kinds))
 
-    with _beside(partial(save, "png", "svg")):  # as long as all the rest
-        save("pdf")
+    with _beside(partial(save, "png")):  # pixels take as long as all the rest
+        save("pdf", "svg")
         report(public, folder / "report.html", lang=lang, drawings=drawings)
     return not_drawn
 

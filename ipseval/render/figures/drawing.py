@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -86,6 +87,19 @@ class Drawing:
 
     def __repr__(self) -> str:
         return f"<Drawing: {self.title}>"
+
+
+@dataclass(frozen=True, repr=False)
+class FinalDrawing(Drawing):
+    """A drawing that nobody changes any more, so that its SVG, which a report holds too, is made once."""
+
+    @cached_property
+    def _svg(self) -> bytes:
+        return super().content("svg")
+
+    def content(self, kind: str) -> bytes:
+        """Return the bytes of the file: "pdf", "svg" or "png"."""
+        return self._svg if kind == "svg" else super().content(kind)
 
 
 def _described(svg: bytes, drawing: Drawing) -> bytes:
