@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,20 @@ def _fit(panel: Assessments, correlation: str) -> EstimatingEquations:
     try:
         fit = estimating_equations(panel.y, panel.design, panel.person, panel.month, correlation=correlation)
     except AnalysisError as refusal:
-        raise AnalysisError(panel.named(str(refusal))) from None
+        raise AnalysisError(_in_words(str(refusal), panel.names)) from None
     if not fit.converged:
         raise AnalysisError(
             f"The estimating equations did not converge in {fit.steps} steps. Use "
             f"correlation='independence', or leave covariates out."
         )
     return fit
+
+
+def _in_words(refusal: str, names: tuple[str, ...]) -> str:
+    """Return a refusal of the kernel with its columns called by what they hold, and a remedy there is."""
+    named = re.sub(r"\bcolumn (\d+)", lambda found: names[int(found[1])], refusal)
+    otherwise = ("fit Firth's model (model='firth')", "compare the months by ips.rates")
+    return named.replace("; counted from 0", "").replace(*otherwise)
 
 
 def _odds_ratios(
