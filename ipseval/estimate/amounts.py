@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from ipseval.estimate import amounts_by_model, amounts_by_rank
 from ipseval.estimate.amount_people import (
     RULES,
     Arm,
+    Pair,
     arms_of,
     columns_of,
     people_of,
@@ -27,6 +28,7 @@ from ipseval.estimate.sheet import NOBODY, Sheet, contrast_label, remarks
 from ipseval.estimate.unknown import setting_of
 from ipseval.results import Declaration, Results
 from ipseval.stats import bootstrap, censored_means, means, ranks
+from ipseval.stats.log_scale_means import LogScaleMean, joined_difference, log_t_mean
 from ipseval.trial import Trial
 
 #: Further methods, written only when they are asked for by name.
@@ -131,12 +133,13 @@ def amounts(
     Returns
     -------
     Results
-        Per horizon: the mean of both arms and their difference, in the endpoint's unit, with a
-        bootstrap percentile interval (the default), one corrected for bias and skewness (BCa, for the
-        main rule), and beside them a t interval from a robust standard error; the share with none
-        at all; the median; and the probability that someone in the active arm had more than someone
-        in the reference arm, ties counting one half. What ``methods`` asks for that cannot be had is
-        a row with its reason.
+        Per horizon: the mean of both arms, in the endpoint's unit, with a t interval on the log scale,
+        on as many degrees of freedom as people had any, less one; their difference, with limits joined
+        from those of both arms (the default) and a test that is their inverse, beside it a t interval
+        from a robust standard error, and for the main rule bootstrap intervals: percentiles, and one
+        corrected for bias and skewness (BCa); the share with none at all; the median; and the
+        probability that someone in the active arm had more than someone in the reference arm, ties
+        counting one half. What ``methods`` asks for that cannot be had is a row with its reason.
 
     Raises
     ------
@@ -146,7 +149,8 @@ def amounts(
 
     References
     ----------
-    Bang & Tsiatis (2000), Biometrika 87:329-343; Efron & Tibshirani (1993), sections 13.3 and 14.3;
+    Bang & Tsiatis (2000), Biometrika 87:329-343; Zou & Donner (2008), Statistics in Medicine
+    27:1693-1702 (joined limits); Efron & Tibshirani (1993), sections 13.3 and 14.3;
     Brunner & Munzel (2000), Biometrical Journal 42:17-25; van Elteren (1960), Bulletin of the
     International Statistical Institute 37:351-361; Kawaguchi, Koch & Wang (2011), Statistics in
     Biopharmaceutical Research 3:217-231; Duan et al. (1983), Journal of Business & Economic
@@ -182,9 +186,11 @@ def amounts(
         arms = arms_of(trial, outcome, steps[month])
         when = {"time_from": 0.0, "time": month, "time_unit": "months"}
         for rule in RULES:
-            intervals = _BOOTSTRAP if rule == missing else {"bootstrap_percentile": "percentile"}
             keys = {**when, "setting": setting_of(rule), "unit": unit}
-            _means(sheet, arms, rule, keys, intervals, (replicates, seed))
+            _means(sheet, arms, rule, keys)
+            _differences(sheet, arms, rule, keys)
+            if rule == missing:
+                _drawn_differences(sheet, arms, rule, keys, (replicates, seed))
         as_seen = {**when, "setting": setting_of("as_not_employed")}
         _distribution(sheet, arms, as_seen, unit)
         amounts_by_rank.by_rank(sheet, arms, as_seen, unit, asked, within)
@@ -207,8 +213,8 @@ def _asked(
 
 def _main_rows(sheet: Sheet, missing: str, asked: tuple[str, ...]) -> None:
     """Say which rows hold the default of each quantity."""
-    sheet.main("bootstrap_percentile", setting_of(missing), "mean_difference")
-    sheet.main(_robust(missing), setting_of(missing), "mean")
+    sheet.main("log_t", setting_of(missing), "mean")
+    sheet.main("log_t_joined", setting_of(missing), "mean_difference")
     sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
     sheet.main("hedges_g", "", "standardised_mean_difference")
     sheet.main("negative_binomial", "", "rate_ratio")
@@ -218,36 +224,37 @@ def _main_rows(sheet: Sheet, missing: str, asked: tuple[str, ...]) -> None:
             break
 
 
-def _robust(rule: str) -> str:
-    return "bang_tsiatis" if rule == "weighted" else "t"
-
-
 def _mean(data: Arm, rule: str, conf_level: float) -> Any:
     if rule == "weighted":
         return censored_means.partitioned_mean_amount(*data[:4], conf_level=conf_level)
     return means.mean(data.under(rule).amount, conf_level=conf_level)
 
 
-def _means(
-    sheet: Sheet,
-    arms: dict[str, Arm],
-    rule: str,
-    keys: dict[str, Any],
-    intervals: dict[str, str],
-    drawing: tuple[int, int],
-) -> None:
-    """Write the mean of each arm and the differences under one rule."""
-    level = sheet.conf_level
+def _log_scale_mean(data: Arm, rule: str, conf_level: float) -> LogScaleMean:
+    found = _mean(data, rule, conf_level)
+    return log_t_mean(found, data.under(rule).amount, conf_level=conf_level)
+
+
+def _means(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any]) -> None:
+    """Write the mean of each arm under one rule."""
     for arm, data in arms.items():
         row = {**keys, "arm": arm, "n": len(data.under(rule).amount), "n_missing": data.n_missing}
-        row |= {"method": _robust(rule)}
-        with sheet.attempt("mean", **row):
-            sheet.add("mean", **columns_of(_mean(data, rule, level), said_of(sheet, [data], rule)), **row)
-    for active, reference in sheet.trial.design.comparisons:
-        pair = arms[active], arms[reference]
-        counted = pair[0].under(rule), pair[1].under(rule)
-        said = said_of(sheet, pair, rule)
-        row = {**keys, "contrast": contrast_label(active, reference), **people_of(pair, counted)}
+        with sheet.attempt("mean", method="log_t", **row):
+            found = columns_of(_log_scale_mean(data, rule, sheet.conf_level), said_of(sheet, [data], rule))
+            # They would count the people who had any, whose number may have to be kept from the public.
+            del found["df"]
+            sheet.add("mean", method="log_t", **found, **row)
+
+
+def _differences(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any]) -> None:
+    """Write the differences under one rule: limits joined from both arms, and a t interval."""
+    level = sheet.conf_level
+    for label, pair in _pairs(sheet, arms):
+        row, said = _of_pair(pair, rule, keys, label), said_of(sheet, pair, rule)
+        with sheet.attempt("mean_difference", method="log_t_joined", **row):
+            both = (_log_scale_mean(data, rule, level) for data in pair)
+            joined = joined_difference(*both, conf_level=level)
+            sheet.add("mean_difference", method="log_t_joined", **columns_of(joined, said), **row)
         method = "bang_tsiatis" if rule == "weighted" else "welch"
         with sheet.attempt("mean_difference", method=method, **row):
             if rule == "weighted":
@@ -255,13 +262,32 @@ def _means(
                     *(_mean(data, rule, level) for data in pair), conf_level=level
                 )
             else:
-                found = means.mean_difference(*(data.amount for data in counted), conf_level=level)
+                found = means.mean_difference(*(data.under(rule).amount for data in pair), conf_level=level)
             sheet.add("mean_difference", method=method, **columns_of(found, said), **row)
-        drawn = cache(partial(_draws, counted, rule, drawing))
-        for method, kind in intervals.items():
+
+
+def _drawn_differences(
+    sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any], drawing: tuple[int, int]
+) -> None:
+    """Write the differences under one rule with both bootstrap intervals, from the same draws."""
+    for label, pair in _pairs(sheet, arms):
+        row, said = _of_pair(pair, rule, keys, label), said_of(sheet, pair, rule)
+        drawn = cache(partial(_draws, (pair[0].under(rule), pair[1].under(rule)), rule, drawing))
+        for method, kind in _BOOTSTRAP.items():
             with sheet.attempt("mean_difference", method=method, **row):
-                interval = drawn().interval(kind, level)
+                interval = drawn().interval(kind, sheet.conf_level)
                 sheet.add("mean_difference", method=method, **columns_of(interval, said), **row)
+
+
+def _pairs(sheet: Sheet, arms: dict[str, Arm]) -> Iterator[tuple[str, Pair]]:
+    """Yield what each comparison is called and its arms."""
+    for active, reference in sheet.trial.design.comparisons:
+        yield contrast_label(active, reference), (arms[active], arms[reference])
+
+
+def _of_pair(pair: Pair, rule: str, keys: dict[str, Any], label: str) -> dict[str, Any]:
+    """Return the keys of a comparison's rows, and how many people it counts."""
+    return {**keys, "contrast": label, **people_of(pair, [data.under(rule) for data in pair])}
 
 
 class _Draws(NamedTuple):
@@ -286,7 +312,7 @@ class _Draws(NamedTuple):
         return found._replace(std_error=nan, conf_low=nan, conf_high=nan, note=self.note)
 
 
-def _draws(pair: tuple[Arm, Arm], rule: str, drawing: tuple[int, int]) -> _Draws:
+def _draws(pair: Pair, rule: str, drawing: tuple[int, int]) -> _Draws:
     """Draw people within their arm; weights are estimated anew in each draw."""
     replicates, seed = drawing
     split = len(pair[0].amount)
@@ -335,11 +361,10 @@ def _distribution(sheet: Sheet, arms: dict[str, Arm], keys: dict[str, Any], unit
         sheet.add("share_zero", **share, **said)
         said = remarks(*said_of(sheet, [data], "as_not_employed"))
         sheet.add("median", estimate=np.median(data.amount), unit=unit, **row, **said)
-    for active, reference in sheet.trial.design.comparisons:
-        pair = [arms[active], arms[reference]]
+    for label, pair in _pairs(sheet, arms):
         row = {
             **keys,
-            "contrast": contrast_label(active, reference),
+            "contrast": label,
             "unit": "proportion",
             "method": "brunner_munzel_logit",
             **people_of(pair, pair),

@@ -76,6 +76,7 @@ REFERENCES: dict[str, str] = {
     "bang_tsiatis": "Bang & Tsiatis (2000), Biometrika 87:329-343",
     "bootstrap_percentile": "Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3",
     "bootstrap_bca": "Efron (1987), Journal of the American Statistical Association 82:171-185",
+    "log_t_joined": "Zou & Donner (2008), Statistics in Medicine 27:1693-1702",
     "welch": "Welch (1947), Biometrika 34:28-35",
     "brunner_munzel_logit": "Brunner & Munzel (2000), Biometrical Journal 42:17-25",
     "stratified_brunner_munzel_logit": (

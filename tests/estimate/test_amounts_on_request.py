@@ -70,14 +70,14 @@ def test_effect_sizes_are_those_of_case_g1_and_say_what_they_are_in(found: Resul
 def test_a_two_part_model_without_covariates_has_the_means_of_its_rule(found: Results) -> None:
     for arm in ("IPS", "usual"):
         model = found.one(quantity="mean", arm=arm, method="two_part")
-        plain = found.one(quantity="mean", arm=arm, method="t", setting=AS_SEEN)
+        plain = found.one(quantity="mean", arm=arm, method="log_t", setting=AS_SEEN)
         assert model.estimate == pytest.approx(plain.estimate)
     # The longest job does not fall into parts: one weight per person in both.
     weighted = amounts(alpha(), endpoints.longest_job(by=18), methods=["two_part"], replicates=100)
     for arm in ("IPS", "usual"):
         model, mean = (
             weighted.one(quantity="mean", arm=arm, method=method, setting="missing=weighted")
-            for method in ("two_part", "bang_tsiatis")
+            for method in ("two_part", "log_t")
         )
         assert model.estimate == pytest.approx(mean.estimate)
         assert model.std_error == pytest.approx(mean.std_error, rel=0.02)  # n / (n - 2) over both arms
@@ -134,7 +134,7 @@ def test_where_everyone_is_complete_the_negative_binomial_has_the_means_of_the_a
     for arm in ("IPS", "usual"):
         rows = [
             found.one(quantity="mean", arm=arm, method=method, setting=setting)
-            for method, setting in (("negative_binomial", "missing=days_observed"), ("t", AS_SEEN))
+            for method, setting in (("negative_binomial", "missing=days_observed"), ("log_t", AS_SEEN))
         ]
         assert rows[0].estimate == pytest.approx(rows[1].estimate)
         assert rows[0].note == ""

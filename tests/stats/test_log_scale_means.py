@@ -1,0 +1,140 @@
+"""Means on the log scale and their joined difference: against R, SciPy and what must hold of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest import approx
+from scipy import optimize, stats
+
+from ipseval import words
+from ipseval.errors import AnalysisError
+from ipseval.stats.censored_means import weighted_mean_amount
+from ipseval.stats.log_scale_means import FEW_HAD_ANY, SOME_NEGATIVE, joined_difference, log_t_mean
+from ipseval.stats.means import NO_SPREAD, TOO_FEW, mean
+from tests import reference_cases
+
+CASES = ["comp_hours_540", "comp_days_540"]
+
+
+def hours(outcome, arm):
+    return reference_cases.data("g1_nonnormal_alpha").query("arm == @arm")[outcome].to_numpy(float)
+
+
+def on_log_scale(y, **more):
+    return log_t_mean(mean(y), y, **more)
+
+
+def some_with_any(least=2):
+    """Amounts of which two or more are above 0, and not all alike."""
+    worked = st.lists(st.floats(1, 1000), min_size=least, max_size=6, unique=True)
+    return st.builds(lambda some, none: some + [0.0] * none, worked, st.integers(0, 8))
+
+
+@pytest.mark.parametrize(("key", "level"), [("level_95", 0.95), ("level_90", 0.9)])
+@pytest.mark.parametrize("outcome", CASES)
+def test_limits_are_those_of_r(outcome, key, level):
+    r = reference_cases.expected("g4_log_scale_means")[outcome]
+    arms = [on_log_scale(hours(outcome, arm), conf_level=level) for arm in (1, 0)]
+    for got, expected in zip(arms, (r["arm1"], r["arm0"]), strict=True):
+        assert (got.estimate, got.df) == (approx(expected["mean"], rel=1e-9), expected["df"])
+        assert [got.conf_low, got.conf_high] == approx(expected[key], rel=1e-9)
+    joined = joined_difference(*arms, conf_level=level)
+    assert [joined.conf_low, joined.conf_high] == approx(r["joined"][key], rel=1e-9)
+    assert joined.p_value == approx(r["joined"]["p"], abs=1e-9)
+
+
+def test_a_weighted_mean_has_the_limits_scipy_gives_its_logarithm():
+    amount, complete, followed = [0, 20, 5, 60, 0, 35], [1, 1, 0, 1, 1, 1], [90, 30, 60, 90, 90, 90]
+    weighted = weighted_mean_amount(amount, np.array(complete, bool), followed)
+    got = log_t_mean(weighted, amount)
+    relative = weighted.std_error / weighted.estimate
+    expected = np.exp(stats.t.interval(0.95, 3, loc=math.log(weighted.estimate), scale=relative))
+    assert [got.conf_low, got.conf_high] == approx(expected.tolist(), rel=1e-12)
+
+
+@given(some_with_any(), some_with_any())
+def test_test_and_interval_are_inverses(y1, y0):
+    arms = on_log_scale(y1), on_log_scale(y0)
+    p = joined_difference(*arms).p_value
+    if 1e-6 < p < 1 - 1e-6:
+        at_p = joined_difference(*arms, conf_level=1 - p)
+        nearest = min(abs(at_p.conf_low), abs(at_p.conf_high))
+        assert nearest == approx(0, abs=1e-6 * (at_p.conf_high - at_p.conf_low))
+
+
+@given(some_with_any(), some_with_any(), st.sampled_from([0.25, 8, 1024]))
+def test_units_scale_limits_and_swapped_arms_mirror_them(y1, y0, unit):
+    got = joined_difference(on_log_scale(y1), on_log_scale(y0))
+    other = joined_difference(*(on_log_scale(unit * np.array(y)) for y in (y1, y0)))
+    swapped = joined_difference(on_log_scale(y0), on_log_scale(y1))
+    assert [other.conf_low, other.conf_high] == approx([unit * got.conf_low, unit * got.conf_high], rel=1e-9)
+    assert [swapped.conf_low, swapped.conf_high] == [-got.conf_high, -got.conf_low]
+    assert other.p_value == approx(got.p_value, abs=1e-9)
+    assert swapped.p_value == got.p_value
+    assert got.conf_low <= got.estimate <= got.conf_high
+
+
+@given(some_with_any())
+def test_limits_are_above_zero_and_as_many_times_smaller_as_larger(y):
+    got = on_log_scale(y)
+    assert 0 < got.conf_low < got.estimate < got.conf_high
+    assert got.estimate / got.conf_low == approx(got.conf_high / got.estimate, rel=1e-9)
+
+
+def test_alike_arms_do_not_differ_at_any_level():
+    y = [0, 0, 10, 20, 40]
+    got = joined_difference(on_log_scale(y), on_log_scale(y))
+    assert (got.estimate, got.p_value) == (0, 1)
+    assert got.conf_low == -got.conf_high
+
+
+@pytest.mark.parametrize(
+    ("y", "reason"),
+    [([0, 0, 0], NO_SPREAD), ([0, 0, 9], FEW_HAD_ANY), ([9], TOO_FEW), ([9, 9], NO_SPREAD)],
+)
+def test_where_limits_would_be_made_up_there_are_none(y, reason):
+    got, other = on_log_scale(y), on_log_scale([0, 3, 5])
+    assert got.estimate == np.mean(y) and got.note == reason
+    assert math.isnan(got.conf_low) and math.isnan(got.conf_high) and math.isnan(got.df)
+    joined = joined_difference(got, other)
+    assert joined.estimate == got.estimate - other.estimate
+    assert all(math.isnan(x) for x in joined[1:5])
+    assert joined.note == reason.rstrip(".")
+
+
+def test_negative_amounts_have_symmetric_limits_on_the_same_degrees_of_freedom():
+    y, y0 = [-5.0, 0, 0, 20, 60, 90], [0, 0, 10, 20]
+    got, other = on_log_scale(y), on_log_scale(y0)
+    expected = stats.t.interval(0.95, 3, loc=np.mean(y), scale=stats.sem(y))
+    assert [got.conf_low, got.conf_high] == approx(list(expected), rel=1e-12)
+    assert got.note == SOME_NEGATIVE
+    joined = joined_difference(got, other)
+    assert joined.note == SOME_NEGATIVE
+    below = math.hypot(got.estimate - got.conf_low, other.conf_high - other.estimate)
+    assert joined.conf_low == approx(joined.estimate - below)
+    # The p value by a second route: the level at which the lower limit is 0.
+    root = optimize.brentq(
+        lambda p: joined_difference(got, other, conf_level=1 - p).conf_low, 1e-9, 1 - 1e-9, xtol=1e-13
+    )
+    assert joined.p_value == approx(root, abs=1e-9)
+
+
+def test_a_mean_below_zero_has_limits_too():
+    got = on_log_scale([-30, 0, -10, 5])
+    assert got.conf_low < got.estimate < 0 < got.conf_high
+
+
+def test_notes_stand_in_the_catalogue():
+    assert words.text("note.few_had_any") == FEW_HAD_ANY
+    assert words.text("note.some_negative") == SOME_NEGATIVE
+
+
+@pytest.mark.parametrize("wrong", [[], [1, math.nan]])
+def test_what_is_no_amount_is_refused(wrong):
+    with pytest.raises(AnalysisError, match="y "):
+        log_t_mean(mean([0, 1, 2]), wrong)
