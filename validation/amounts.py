@@ -11,7 +11,7 @@ truth as often as the 2.5% and 97.5% points of endlessly many draws would.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ from record import Method, Shortfall, arguments, judged, written
 from trials import (
     DEATH_HAZARD,
     HORIZON,
-    RATES,
     SITE_EFFECTS,
     SITE_SHARES,
     Course,
@@ -42,28 +41,10 @@ from ipseval.stats.censored_means import (
     partitioned_mean_amount,
     partitioned_mean_replicates,
 )
+from ipseval.stats.log_scale_means import joined_difference, log_t_mean
 from ipseval.stats.ranks import probability_of_superiority
 
-SHORTFALLS = (
-    Shortfall(
-        "mean",
-        "bang_tsiatis",
-        "coverage",
-        (*product((50,), RATES), *product((150,), RATES[:-1]), (600, (0.05, 0.05))),
-        "Many have no hours and the hours of the others are skewed; limits that lie as far above the mean as "
-        "below it then end too low, and nearly all misses are above them. Below about fifty workers in the "
-        "arm take the mean as a description: no interval of it in the table of results holds its level.",
-    ),
-    Shortfall(
-        "mean_difference",
-        "bootstrap_percentile",
-        "coverage",
-        (*product((50,), RATES[1:]), (150, (0.05, 0.05)), (150, (0.05, 0.25)), (600, (0.05, 0.05))),
-        "Percentiles of the bootstrap are too narrow in small arms, and more so where few have worked. Use "
-        "the t interval beside it, `bang_tsiatis`: it holds its level but for 5% v 25% at n = 50 and 150. "
-        "There one arm has next to no workers; use `probability_of_superiority`, which holds its own.",
-    ),
-)
+SHORTFALLS: tuple[Shortfall, ...] = ()
 
 MEAN_JOB_DAYS = 300.0
 HOURS_SHAPE, HOURS_SCALE = 4.0, 6.0
@@ -78,10 +59,11 @@ PEOPLE_FOR_TRUTH = 1_000_000
 Answer = tuple[float, float, float]
 
 METHODS = {
-    Method("mean", "bang_tsiatis"): "mean",
-    Method("mean_difference", "bootstrap_percentile"): "difference",
+    Method("mean", "log_t"): "mean",
+    Method("mean_difference", "log_t_joined"): "difference",
     Method("probability_of_superiority", "brunner_munzel_logit"): "superiority",
     Method("mean_difference", "bang_tsiatis", False): "difference",
+    Method("mean_difference", "bootstrap_percentile", False): "difference",
 }
 
 
@@ -154,13 +136,15 @@ def arms(course: Course, hours: Worked, is_active: Flags) -> list[Arm]:
 def answers(pair: list[Arm], seed: int) -> list[Answer]:
     """Return what the METHODS say of one replicate, in their order."""
     means = [partitioned_mean_amount(*arm[:4]) for arm in pair]
-    robust = censored_mean_difference(*means)
+    on_log_scale = [log_t_mean(mean, arm.seen) for mean, arm in zip(means, pair, strict=True)]
+    joined, robust = joined_difference(*on_log_scale), censored_mean_difference(*means)
     rank = probability_of_superiority(*(arm.seen for arm in pair))
     return [
-        (means[0].conf_low, means[0].conf_high, np.nan),
-        _bootstrap(pair, means, seed),
+        (on_log_scale[0].conf_low, on_log_scale[0].conf_high, np.nan),
+        (joined.conf_low, joined.conf_high, joined.p_value),
         (rank.conf_low, rank.conf_high, rank.p_value),
         (robust.conf_low, robust.conf_high, robust.p_value),
+        _bootstrap(pair, means, seed),
     ]
 
 
