@@ -36,6 +36,7 @@ from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.results import PublicResults, Results
 from ipseval.results.table import typed
+from ipseval.results.vocabulary import AT_RISK
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -44,7 +45,6 @@ SMALL_CELL = words.text("note.small_cell")
 _NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_level", "conf_low", "conf_high")
 _COUNTS = ("n", "n_event", "n_missing")
 _CURVES = ("cumulative_incidence", "event_free_probability")
-_ROUNDED = ("number_at_risk", "cumulative_events", "cumulative_censored")
 #: Quantities that are n_event / n, or n_event itself: hiding n alone would not hide it.
 _EXACT = ("proportion", "percentage", "share_zero", "count")
 #: How many minima of people must stand behind a quantity that is a single person's value.
@@ -159,7 +159,7 @@ class _Sheet:
         self.is_curve = np.asarray(
             frame["quantity"].isin(_CURVES) & (frame["time_unit"] == "days"), dtype=bool
         )
-        self.is_rounded = frame["quantity"].isin(_ROUNDED).to_numpy(dtype=bool)
+        self.is_rounded = frame["quantity"].isin(AT_RISK).to_numpy(dtype=bool)
         self.is_arm = (frame["arm"] != "").to_numpy(dtype=bool)
         self.hide = np.zeros(len(frame), dtype=bool)
         self.leave_out = np.zeros(len(frame), dtype=bool)

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
-from ipseval.results.vocabulary import BASE, COLUMNS, COUNTS, KEY, NUMBERS, QUANTITIES, STATUSES, TEXTS
+from ipseval.results.vocabulary import (
+    AT_RISK,
+    BASE,
+    COLUMNS,
+    COUNTS,
+    KEY,
+    NUMBERS,
+    QUANTITIES,
+    STATUSES,
+    TEXTS,
+)
 
 Row = Mapping[str, Any]
 
@@ -225,14 +235,20 @@ class Results:
         return self.frame.loc[self.frame["status"] == "not_defined"]
 
     def explain(self, lang: str = "en") -> str:
-        """Say each main estimate in a sentence, and before those of an analysis the model they come from."""
+        """Say each main estimate in a sentence, and before those of an analysis the model they come from.
+
+        The steps of a curve and the numbers at risk, which a figure shows better, are said only where there
+        is nothing else: select them, and they are explained too.
+        """
         from ipseval.results.models import model_of
         from ipseval.results.sentences import sentence
 
         lines: list[str] = []
         for analysis, rows in self.main.frame.groupby("analysis", sort=False):
             lines += model_of(self, str(analysis), lang)
-            lines += [sentence(row, self, lang=lang) for _, row in rows.iterrows()]
+            drawn = (rows["time_unit"] == "days") | rows["quantity"].isin(AT_RISK)
+            told = rows if drawn.all() else rows.loc[~drawn]
+            lines += [sentence(row, self, lang=lang) for _, row in told.iterrows()]
         return "\n".join(lines)
 
     def compare(self, other: Results, *, tolerance: float = 0.0) -> pd.DataFrame:

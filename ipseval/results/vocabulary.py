@@ -39,6 +39,9 @@ NUMBERS = tuple(name for name in ("time_from", "time", *VALUE) if name != "unit"
 COUNTS = ("n", "n_event", "n_missing")
 TEXTS = tuple(column for column in COLUMNS if column not in NUMBERS + COUNTS)
 
+#: What stands under a curve: whole people so far, at each month.
+AT_RISK = ("number_at_risk", "cumulative_events", "cumulative_censored")
+
 #: "not_defined" is an answer: the quantity has no value in these data, as a ratio over nobody, or a
 #: median that was not reached. "failed" is none: it could not be computed.
 STATUSES = ("ok", "warned", "not_defined", "failed", "suppressed")

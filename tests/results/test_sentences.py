@@ -15,6 +15,7 @@ from ipseval.estimate.survival import survival
 from ipseval.examples import example
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import sentence
+from ipseval.results.vocabulary import AT_RISK
 
 LANGUAGES = pytest.mark.parametrize("lang", words.LANGUAGES)
 
@@ -44,8 +45,16 @@ def test_every_row_of_every_estimator_says_itself(everything: Results, lang: str
             assert "{" not in said
             assert ".." not in said
             assert "nan" not in said.lower().split()
-    # A model is said in a sentence, as an equation, and by whether it converged; each row in a line.
-    assert len(everything.explain(lang).splitlines()) == len(everything.main) + 3 * 3
+    # A model is said in a sentence, as an equation, and by whether it converged; each row in a line, but for
+    # those that a figure shows better.
+    main = everything.main.frame
+    drawn = main["quantity"].isin(AT_RISK) | (main["time_unit"] == "days")
+    assert len(everything.explain(lang).splitlines()) == (~drawn).sum() + 3 * 3
+
+
+def test_steps_of_a_curve_are_said_when_they_are_all_that_was_asked_for(everything: Results) -> None:
+    steps = everything.select(quantity="number_at_risk")
+    assert len(steps.explain().splitlines()) == len(steps)
 
 
 @LANGUAGES

@@ -12,6 +12,7 @@ from ipseval.render.tables.model import Column, Line, Marks, Table
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import unit_of
 from ipseval.results.setting import part_of, says_only
+from ipseval.results.vocabulary import AT_RISK
 
 #: The contrast that stands beside each quantity of an arm in a table with an arm per column.
 BESIDE = {
@@ -20,10 +21,9 @@ BESIDE = {
     "population_averaged_probability": "population_averaged_difference",
     "least_squares_mean": "least_squares_mean_difference",
 }
-COUNTS = ("number_at_risk", "cumulative_events", "cumulative_censored")
 _ORDER = {name: place for place, name in enumerate(QUANTITIES)}
 #: Said better by another row: the odds ratio is its exponential.
-_LEFT_OUT = ("conditional_log_odds_ratio", "population_averaged_log_odds_ratio", *COUNTS)
+_LEFT_OUT = ("conditional_log_odds_ratio", "population_averaged_log_odds_ratio", *AT_RISK)
 
 
 def estimates_table(results: Results, analysis: str, caption: str, *, lang: str = "en") -> Table:
@@ -153,10 +153,10 @@ def methods_table(results: Results, analysis: str, caption: str, *, lang: str = 
 def at_risk_table(results: Results, analysis: str, caption: str, *, lang: str = "en") -> Table:
     """Return numbers at risk, with the event and lost so far: a line per arm, a column per month."""
     write = Writer(results, lang)
-    frame = results.select(analysis=analysis, quantity=list(COUNTS)).frame
+    frame = results.select(analysis=analysis, quantity=list(AT_RISK)).frame
     months = sorted(set(frame["time"]))
     lines = []
-    for quantity in COUNTS:
+    for quantity in AT_RISK:
         rows = frame.loc[frame["quantity"] == quantity]
         if len(rows):
             lines.append(Line(write.named("quantity", quantity)))
