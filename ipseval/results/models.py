@@ -40,8 +40,11 @@ def model_of(results: Results, analysis: str, lang: str = "en") -> list[str]:
     fields = _fields(model, results, analysis, lang)
     key = f"model.{model['words']}"
     judged = _JUDGED.get(model["words"], "likelihood")
+    sentence = words.text(f"{key}.sentence", lang, **fields)
+    if model["adjusted"] and judged in ("likelihood", "exact"):  # the models of scores
+        sentence += f" {words.text('model.adjusted_means', lang)}"
     return [
-        words.text(f"{key}.sentence", lang, **fields),
+        sentence,
         words.text(f"{key}.equation", lang, **fields),
         words.text(f"model.converged.{judged}", lang),
     ]

@@ -1,4 +1,4 @@
-"""Percentages over months, with each arm named at the end of its line."""
+"""Percentages, or points of a scale, over months, with each arm named at the end of its line."""
 
 from __future__ import annotations
 
@@ -17,21 +17,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _STEPS = (0.02, 0.05, 0.1, 0.2, 0.25)
+_ROUND = (0.2, 0.5, 1.0, 2.0)  # steps between ticks, as shares of a power of ten
 _LEADER = 4.0  # mm from the frame to a label
+
+
+class Upright(NamedTuple):
+    """A vertical axis: its ends, its ticks, and what is written at each of them."""
+
+    low: float
+    high: float
+    ticks: list[float]
+    texts: list[str]
 
 
 class End(NamedTuple):
     """The end of a line: where it is, what stands beside it and how it looks."""
 
     month: float
-    share: float
+    value: float
     label: list[str]
     look: style.ArmStyle
 
 
 @dataclass(frozen=True)
 class Field:
-    """An axes of proportions over months, and its place on the page in mm."""
+    """An axes over months, and its place on the page in mm."""
 
     axes: Axes
     left: float
@@ -39,21 +49,41 @@ class Field:
     width: float
     height: float
     months: tuple[float, float]
-    ceiling: float
+    upright: Upright
 
     def x(self, month: float) -> float:
         """Return where a month is on the page."""
         low, high = self.months
         return self.left + self.width * (month - low) / (high - low)
 
-    def y(self, share: float) -> float:
-        """Return where a proportion is on the page."""
-        return self.top + self.height * (1 - share / self.ceiling)
+    def y(self, value: float) -> float:
+        """Return where a value is on the page."""
+        low, high = self.upright.low, self.upright.high
+        return self.top + self.height * (high - value) / (high - low)
 
 
-def end_label(page: Page, source: Source, arm: str, share: float) -> list[str]:
+def end_label(page: Page, source: Source, arm: str, value: str) -> list[str]:
     """Return the lines that stand at the end of an arm's line: its name and its last value."""
-    return [*page.wrapped(source.arm(arm), 0.25 * page.width), words.percentage(share, source.lang)]
+    return [*page.wrapped(source.arm(arm), 0.25 * page.width), value]
+
+
+def percents(highest: float, lang: str) -> Upright:
+    """Return an axis of percentages, from 0 to what holds ``highest``."""
+    step, ceiling = _scale(highest)
+    shares = [step * at for at in range(round(ceiling / step) + 1)]
+    return Upright(0.0, ceiling, shares, [words.number(100 * share, lang, digits=0) for share in shares])
+
+
+def points(lowest: float, highest: float, lang: str) -> Upright:
+    """Return an axis that holds values from ``lowest`` to ``highest``, with 3 to 8 round ticks."""
+    narrow = 0.05 * max(abs(lowest), abs(highest), 1.0)  # one value still needs an axis around it
+    if highest - lowest < narrow:
+        lowest, highest = lowest - narrow / 2, highest + narrow / 2
+    size = 10.0 ** math.floor(math.log10(highest - lowest))
+    step = next(share * size for share in _ROUND if highest - lowest <= 6 * share * size)
+    ticks = [step * at for at in range(math.floor(lowest / step), math.ceil(highest / step) + 1)]
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    return Upright(ticks[0], ticks[-1], ticks, [words.number(tick, lang, digits=digits) for tick in ticks])
 
 
 def field(
@@ -62,28 +92,25 @@ def field(
     ticks: Sequence[float],
     *,
     months: tuple[float, float],
-    highest: float,
+    upright: Upright,
     labels: Sequence[list[str]],
 ) -> Field:
     """Return the axes over the width that axis and end labels leave, below what stands on the page."""
-    step, ceiling = _scale(highest)
-    shares = [step * at for at in range(round(ceiling / step) + 1)]
-    texts = [words.number(100 * share, source.lang, digits=0) for share in shares]
-    left = MARGIN + max(map(page.text_width, texts)) + 2.5
+    left = MARGIN + max(map(page.text_width, upright.texts)) + 2.5
     gutter = max((page.text_width(line) for lines in labels for line in lines), default=0.0)
     width = page.width - MARGIN - left - gutter - _LEADER - 1.0
     height = min(max(0.62 * width, 44.0), 72.0)
     top = page.y + 1.5
     axes = page.axes(left, top, width, height)
     axes.set_xlim(*months)
-    axes.set_ylim(0, ceiling)
-    axes.set_yticks(shares, texts)
+    axes.set_ylim(upright.low, upright.high)
+    axes.set_yticks(upright.ticks, upright.texts)
     kept = thinned(ticks, width / (months[1] - months[0]), page.text_width("00") + 1.5)
     axes.set_xticks(kept, [source.months(month) for month in kept])
     page.y = top + height + 1.2 + line_height(style.TEXT)
     title = page.wrapped(source.say("months"), page.width - left - MARGIN)
     page.y = page.lines(left + width / 2, page.y, title, ha="center") + 0.4
-    return Field(axes, left, top, width, height, months, ceiling)
+    return Field(axes, left, top, width, height, months, upright)
 
 
 def _scale(highest: float) -> tuple[float, float]:
@@ -113,13 +140,13 @@ def name_ends(page: Page, place: Field, ends: Mapping[str, End], *, clear: float
         return
     step = line_height(style.TEXT)
     heights = [step * len(end.label) + 0.8 for end in ends.values()]
-    wanted = [place.y(end.share) for end in ends.values()]
+    wanted = [place.y(end.value) for end in ends.values()]
     centres = spread(wanted, heights, place.top - 3.0, place.top + place.height + 5.0)
     edge = place.left + place.width
     for end, centre, height in zip(ends.values(), centres, heights, strict=True):
         page.rule(
             (place.x(end.month) + clear, edge + _LEADER - 0.6),
-            (place.y(end.share), centre),
+            (place.y(end.value), centre),
             color=end.look.colour,
             linewidth=0.5,
         )

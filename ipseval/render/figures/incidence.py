@@ -7,7 +7,7 @@ import pandas as pd
 
 from ipseval import words
 from ipseval.render.figures import style
-from ipseval.render.figures.curves import End, Field, end_label, field, name_ends
+from ipseval.render.figures.curves import End, Field, end_label, field, name_ends, percents
 from ipseval.render.figures.drawing import Drawing
 from ipseval.render.figures.page import MARGIN, Page, line_height
 from ipseval.render.figures.source import Source, drawable
@@ -37,7 +37,12 @@ def draw(source: Source, width: float, *, show_died: bool = False) -> Drawing:
     ends = {arm: _end(page, source, arm, points) for arm, points in drawn.items()}
     highest = max(float(np.nanmax(points[["estimate", "conf_high"]].to_numpy())) for points in drawn.values())
     place = field(
-        page, source, ticks, months=span, highest=highest, labels=[end.label for end in ends.values()]
+        page,
+        source,
+        ticks,
+        months=span,
+        upright=percents(highest, source.lang),
+        labels=[end.label for end in ends.values()],
     )
     for arm, points in drawn.items():
         _steps(place, source, arm, points)
@@ -59,7 +64,7 @@ def _points(curve: pd.DataFrame, arm: str, term: str) -> pd.DataFrame:
 
 def _end(page: Page, source: Source, arm: str, points: pd.DataFrame) -> End:
     last = points.iloc[-1]
-    label = end_label(page, source, arm, last["estimate"])
+    label = end_label(page, source, arm, words.percentage(last["estimate"], source.lang))
     return End(last["time"] / source.days_per_month, last["estimate"], label, source.styles[arm])
 
 

@@ -1,8 +1,9 @@
-"""The proportion in work at each month, per arm, with its interval; months without a number stay empty."""
+"""A proportion or a mean score at each month, per arm, with its interval; no number leaves a gap."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 
 from ipseval import words
 from ipseval.render.figures import style
-from ipseval.render.figures.curves import End, Field, end_label, field, name_ends
+from ipseval.render.figures.curves import End, Field, Upright, end_label, field, name_ends, percents, points
 from ipseval.render.figures.drawing import Drawing
 from ipseval.render.figures.page import Page
 from ipseval.render.figures.source import Source, drawable
+from ipseval.results import QUANTITIES as KNOWN
+from ipseval.results.sentences import figures, unit_of
 from ipseval.results.setting import part_of
 
-QUANTITIES = ("population_averaged_probability", "proportion")
+QUANTITIES = ("population_averaged_probability", "least_squares_mean", "proportion")
 
 _MOST_BARS = 24  # months; beyond, intervals are bands
 _DODGE = 2.0  # mm between the arms of a month
@@ -33,17 +36,18 @@ def draw(source: Source, width: float) -> Drawing:
     series = {arm: _series(rows, arm, months) for arm in source.shown_arms}
     shown = {arm: values for arm, values in series.items() if np.isfinite(values[0]).any()}
 
+    measure = _Measure(source, rows.iloc[0])
     page = Page(width)
     page.paragraph(source.outcome, weight="bold")
-    page.paragraph(source.say("percent", what=source.named("quantity", quantity)))
-    ends = {arm: _end(page, source, arm, months, values[0]) for arm, values in shown.items()}
+    page.paragraph(measure.title())
+    ends = {arm: _end(page, measure, arm, months, values[0]) for arm, values in shown.items()}
     pad = 0.04 * (months[-1] - months[0]) or 1.0
     place = field(
         page,
         source,
         _ticks(months),
         months=(float(months[0] - pad), float(months[-1] + pad)),
-        highest=float(max(np.nanmax(values) for values in shown.values())),
+        upright=measure.axis(np.array(list(shown.values()))),
         labels=[end.label for end in ends.values()],
     )
     for at, arm in enumerate(shown):
@@ -54,11 +58,13 @@ def draw(source: Source, width: float) -> Drawing:
             _bars(place, source, arm, months + dodge, shown[arm])
     name_ends(page, place, ends, clear=_DODGE / 2 + 1.2)
     notes = _notes(source, rows, series, banded=len(months) > _MOST_BARS)
+    if place.upright.low:
+        notes.insert(1, source.say("note.not_from_zero"))
     page.y += 0.6
     page.paragraph(" ".join(notes), style.SMALL, colour=style.QUIET)
     page.finish()
     title = f"{source.outcome}. {source.say('shows.monthly')}"
-    said = [f"{title}.", *_numbers(source, months, shown), *notes]
+    said = [f"{title}.", *_numbers(measure, months, shown), *notes]
     return Drawing(page.figure, title, " ".join(said), source.lang)
 
 
@@ -78,12 +84,45 @@ def _ticks(months: NDArray[np.float64]) -> list[float]:
     return [float(month) for month in sixth]
 
 
+@dataclass(frozen=True)
+class _Measure:
+    """What the axis measures, a percentage or points of a scale, and how its values are written."""
+
+    source: Source
+    row: pd.Series
+
+    @property
+    def is_share(self) -> bool:
+        return KNOWN[self.row["quantity"]].scale == "proportion"
+
+    def title(self) -> str:
+        named = self.source.named("quantity", self.row["quantity"])
+        if self.is_share:
+            return self.source.say("percent", what=named)
+        return self.source.say("with_unit", what=named, unit=unit_of(self.row, self.source.lang))
+
+    def axis(self, values: NDArray[np.float64]) -> Upright:
+        if self.is_share:
+            return percents(float(np.nanmax(values)), self.source.lang)
+        return points(float(np.nanmin(values)), float(np.nanmax(values)), self.source.lang)
+
+    def value(self, estimate: float) -> str:
+        if self.is_share:
+            return words.percentage(estimate, self.source.lang)
+        return figures(estimate, self.row, self.source.lang)
+
+    def interval(self, low: float, high: float) -> str:
+        if self.is_share:
+            return words.interval(low, high, self.source.lang, digits=0, scale=100)
+        return words.text("number.interval", self.source.lang, low=self.value(low), high=self.value(high))
+
+
 def _end(
-    page: Page, source: Source, arm: str, months: NDArray[np.float64], share: NDArray[np.float64]
+    page: Page, measure: _Measure, arm: str, months: NDArray[np.float64], values: NDArray[np.float64]
 ) -> End:
-    last = int(np.flatnonzero(np.isfinite(share))[-1])
-    label = end_label(page, source, arm, float(share[last]))
-    return End(float(months[last]), float(share[last]), label, source.styles[arm])
+    last = int(np.flatnonzero(np.isfinite(values))[-1])
+    label = end_label(page, measure.source, arm, measure.value(float(values[last])))
+    return End(float(months[last]), float(values[last]), label, measure.source.styles[arm])
 
 
 def _bars(
@@ -137,16 +176,16 @@ def _notes(
 
 
 def _numbers(
-    source: Source, months: NDArray[np.float64], shown: dict[str, NDArray[np.float64]]
+    measure: _Measure, months: NDArray[np.float64], shown: dict[str, NDArray[np.float64]]
 ) -> Iterator[str]:
     """Say every number that is drawn."""
+    source = measure.source
+    unit = "" if measure.is_share else f" {unit_of(measure.row, source.lang)}"
     for at, month in enumerate(months):
         for arm, values in shown.items():
             if np.isfinite(values[0, at]):
-                limits = words.interval(values[1, at], values[2, at], source.lang, digits=0, scale=100)
-                value = source.say(
-                    "alt.interval", estimate=words.percentage(values[0, at], source.lang), unit="",
-                    level=source.level, interval=limits,
-                )  # fmt: skip
+                estimate, low, high = (float(value) for value in values[:, at])
+                said = {"estimate": measure.value(estimate), "interval": measure.interval(low, high)}
+                value = source.say("alt.interval", unit=unit, level=source.level, **said)
                 what = f"{source.when(float(month))}, {source.arm(arm)}"
                 yield source.say("alt.point", what=what, value=value) + "."

@@ -17,6 +17,7 @@ def found() -> dict[str, Results]:
         "survival": ips.survival(trial, ips.time_to_first_job(horizon=30)),
         "residuals": ips.survival(trial, ips.time_to_first_job(horizon=30), residuals=True),
         "mixed": ips.mixed(trial, ips.employed_at(month=[6, 18, 30], source="visits")),
+        "scores": ips.mixed(trial, ips.score("qol", months=[0, 6, 18, 30])),
         "amounts": ips.amounts(trial, ips.hours_worked(by=30), replicates=200),
         "published": published_results("scion"),
     }

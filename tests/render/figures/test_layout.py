@@ -18,6 +18,7 @@ FAMILIES = (
     ("survival", "incidence"),
     ("residuals", "schoenfeld"),
     ("mixed", "monthly"),
+    ("scores", "monthly"),
     ("rates", "rates"),
     ("rates", "methods"),
     ("published", "methods"),

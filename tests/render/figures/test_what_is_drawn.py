@@ -9,6 +9,7 @@ import ipseval as ips
 from ipseval import words
 from ipseval.errors import AnalysisError
 from ipseval.render.figures import plot, style
+from ipseval.render.figures.curves import points
 from ipseval.results import PublicResults, Results
 from tests.render.figures.reading import (
     artist,
@@ -159,6 +160,42 @@ def test_arms_of_a_month_stand_beside_each_other_around_it(found: Found) -> None
     first, second = (artist(drawing, f"curve {arm}").get_xdata() for arm in ("IPS", "usual"))
     np.testing.assert_allclose((first + second) / 2, [6, 18, 30])
     assert (second - first > 0.2).all()
+
+
+def test_mean_scores_are_drawn_in_points_on_an_axis_that_holds_their_intervals(found: Found) -> None:
+    drawing = plot(found["scores"], inside=True)
+    rows = found["scores"].select(quantity="least_squares_mean", term="").frame
+    for arm in ("IPS", "usual"):
+        mine = rows.loc[rows["arm"] == arm].sort_values("time")
+        np.testing.assert_array_equal(
+            artist(drawing, f"curve {arm}").get_ydata(), mine["estimate"].to_numpy()
+        )
+    axes = artist(drawing, "curve IPS").axes
+    low, high = axes.get_ylim()
+    assert 0 < low <= rows["conf_low"].min()
+    assert rows["conf_high"].max() <= high
+    assert "Adjusted mean (points)" in words_of(drawing)
+    assert words.text("figure.note.not_from_zero", "en") in words_of(drawing)
+    assert words.number(rows["estimate"].iloc[0], "en", digits=2) in drawing.alt
+    assert "%)" not in words_of(drawing)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "texts"),
+    [
+        (3.94, 4.83, ["3.8", "4.0", "4.2", "4.4", "4.6", "4.8", "5.0"]),
+        (61.0, 74.0, ["60", "65", "70", "75"]),
+        (-0.3, 0.2, ["\u22120.3", "\u22120.2", "\u22120.1", "0.0", "0.1", "0.2"]),
+        (4.0, 4.0, ["3.90", "3.95", "4.00", "4.05", "4.10"]),
+    ],
+)
+def test_an_axis_of_points_has_round_ticks(lowest: float, highest: float, texts: list[str]) -> None:
+    made = points(lowest, highest, "en")
+    assert made.low <= lowest
+    assert made.high >= highest
+    assert 3 <= len(made.ticks) <= 8
+    assert np.ptp(np.diff(made.ticks)) < 1e-9
+    assert made.texts == texts
 
 
 def test_a_suppressed_month_is_a_gap_and_never_a_zero() -> None:
