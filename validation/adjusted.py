@@ -31,9 +31,7 @@ from trials import (
 )
 
 from ipseval.errors import AnalysisError
-from ipseval.estimate.adjusted_rates import MEASURES
-from ipseval.stats.binomial_logistic import binomial_logistic
-from ipseval.stats.covariates import arm_design
+from ipseval.estimate.adjusted_rates import MEASURES, People
 from ipseval.stats.marginal_contrasts import Standardised
 from ipseval.stats.standardisation import standardised_means
 
@@ -146,16 +144,21 @@ def samples(rng: Generator, replicates: int, scenario: Scenario) -> Iterator[Sam
 
 def standardised(sample: Sample) -> Standardised | None:
     """Return the standardised proportions as `ips.rates` does with ``adjust``; None where it refuses."""
-    columns, y = sample.columns, sample.y.astype(np.float64)
+    people = People(
+        y=sample.y.astype(np.float64),
+        in_active=sample.is_active,
+        columns=sample.columns,
+        labels=[],
+        stratum=sample.site,
+        note="",
+    )
     try:
-        design = arm_design(sample.is_active, columns).observed
-        is_separated = binomial_logistic(y, np.ones_like(y), design).separated
         return standardised_means(
-            y,
-            sample.is_active,
-            columns,
-            model="firth" if is_separated else "logistic",
-            strata=sample.site,
+            people.y,
+            people.in_active,
+            people.columns,
+            model="firth" if people.is_separated() else "logistic",
+            strata=people.stratum,
         )
     except AnalysisError:
         return None

@@ -98,7 +98,7 @@ class Standardised:
             nan = float("nan")
             return Contrast(nan, nan, nan, nan, nan, nan, nan, note)
         slope = _slopes(self.means, measure)
-        std_error = float(np.sqrt(slope @ self.covariance @ slope))
+        std_error = _root(float(slope @ self.covariance @ slope))
         result = wald_contrast(
             value, std_error, self.df, conf_level=conf_level, is_log=measure != "difference"
         )
@@ -111,12 +111,12 @@ class Standardised:
         above 0, and around the mean for a linear one; NaN where the mean lies outside its scale.
         """
         place = 0 if arm else 1
-        m, std_error = float(self.means[place]), float(np.sqrt(self.covariance[place, place]))
+        m, std_error = float(self.means[place]), _root(self.covariance[place, place])
         half = _quantile(conf_level, self.df) * std_error
         if self.model == "linear":
             low, high = m - half, m + half
         elif self.model in _POSITIVE:
-            low, high = (m * np.exp(side * half / m) if m > 0 else np.nan for side in (-1, 1))
+            low, high = (m * _exp(side * half / m) if m > 0 else np.nan for side in (-1, 1))
         else:
             inside = 0 < m < 1
             low, high = (
@@ -130,7 +130,7 @@ def wald_contrast(
 ) -> Contrast:
     """Return a value with its test and limits, normal where ``df`` is infinite; back from the log if so."""
     half = _quantile(conf_level, df) * std_error
-    estimate, low, high = (float(np.exp(x)) if is_log else x for x in (value, value - half, value + half))
+    estimate, low, high = (_exp(x) if is_log else x for x in (value, value - half, value + half))
     statistic = value / std_error if std_error else float("nan")
     tail = ndtr(-abs(statistic)) if np.isinf(df) else stdtr(df, -abs(statistic))
     return Contrast(estimate, std_error, statistic, df, 2.0 * float(tail), low, high)
@@ -155,6 +155,17 @@ def _slopes(means: Floats, measure: str) -> Floats:
     if measure == "difference":
         return signs
     return signs / means if measure == "ratio" else signs / (means * (1.0 - means))
+
+
+def _root(variance: float) -> float:
+    # Rounding may leave a variance of 0 just below it; NaN stays NaN.
+    return float(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def _exp(x: float) -> float:
+    # Of a mean next to 0 the log has limits whose exponential no float holds: 0 and infinity, which they are.
+    with np.errstate(over="ignore"):
+        return float(np.exp(x))
 
 
 def _quantile(conf_level: float, df: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,14 @@ from scipy.special import expit
 from ipseval.errors import AnalysisError
 from ipseval.stats.canonical_models import canonical_fit
 from ipseval.stats.covariates import arm_design
-from ipseval.stats.standardisation import VARIANCES, standardised_means
+from ipseval.stats.marginal_contrasts import wald_contrast
+from ipseval.stats.standardisation import (
+    ALL_ALIKE,
+    NOT_POSITIVE,
+    STRATA_TAKE_TOO_MUCH,
+    VARIANCES,
+    standardised_means,
+)
 from ipseval.stats.two_proportions import risk_difference
 from tests import reference_cases
 
@@ -96,6 +105,7 @@ def test_means_contrasts_and_every_variance_agree_with_r(name, key):
         interaction=interaction,
         estimand=estimand,
         variance=variance,
+        small_sample=False,
         cluster=cluster if variance == "cr0" else None,
     )
     assert got.means == approx([r["p1"], r["p0"]], rel=1e-9)
@@ -121,10 +131,76 @@ def test_means_contrasts_and_every_variance_agree_with_r(name, key):
     assert [odds_ratio.conf_low, odds_ratio.conf_high] == approx([v["or_lower"], v["or_upper"]], rel=1e-6)
 
 
+LEFT_OUT = reference_cases.expected("d5_gcomp_leave_one_out")
+
+
+@pytest.mark.parametrize("name", ["unadjusted", "adjusted", "site", "birthwt"])
+@pytest.mark.parametrize("within", [False, True])
+def test_variance_from_predictions_by_the_others_agrees_with_r(name, within):
+    r, (_, y, arm, covariates, _, site) = LEFT_OUT[name], cases()[name]
+    if within and site is None:
+        pytest.skip("birthwt has no strata")
+    got = standardised_means(y, arm, covariates, strata=site if within else None)
+    expected = r["variance_within_strata" if within else "variance"]
+    v = expected["one_step"]
+    assert got.note == ""
+    assert np.sqrt(np.diag(got.covariance)) == approx([v["se_p1"], v["se_p0"]], rel=TOLERANCE)
+    assert got.covariance[0, 1] == approx(v["cov_p1_p0"], abs=1e-10)
+    for measure, key, spread in (
+        ("difference", "rd", "rd_se"),
+        ("ratio", "rr", "log_rr_se"),
+        ("odds_ratio", "or", "log_or_se"),
+    ):
+        contrast = got.contrast(measure)
+        assert [contrast.std_error, contrast.conf_low, contrast.conf_high] == approx(
+            [v[spread], v[f"{key}_lower"], v[f"{key}_upper"]], rel=TOLERANCE
+        )
+        # Refitting the model without each person in turn says the same to half a thousandth.
+        assert contrast.std_error == approx(expected["refitted"][spread], rel=5e-4)
+    assert got.contrast().p_value == approx(v["rd_p"], rel=1e-5)
+
+
+def test_predictions_by_the_others_are_those_of_refits_of_a_linear_model():
+    _, y, arm, covariates, *_ = cases()["adjusted"]
+    design = arm_design(arm, covariates)
+    n, drift, residual = len(y), np.empty((len(y), 2)), np.zeros((len(y), 2))
+    for i in range(n):
+        others = np.arange(n) != i
+        beta = np.linalg.lstsq(design.observed[others], y[others], rcond=None)[0]
+        drift[i] = design.active[i] @ beta, design.reference[i] @ beta
+        place = 1 - int(arm[i])
+        residual[i, place] = (y[i] - drift[i, place]) / (arm == arm[i]).mean()
+    influence = residual - residual.mean(axis=0) + drift - drift.mean(axis=0)
+    got = standardised_means(y, arm, covariates, model="linear", variance="augmented")
+    assert got.covariance == approx(influence.T @ influence / n**2, rel=1e-9)
+
+
+def test_the_small_sample_correction_goes_as_one_over_the_number_of_people():
+    _, y, arm, covariates, *_ = cases()["adjusted"]
+
+    def excess(times):
+        people = [np.concatenate([np.asarray(each)] * times) for each in (y, arm, covariates)]
+        corrected, plain = (standardised_means(*people, small_sample=s).contrast() for s in (True, False))
+        assert corrected.estimate == plain.estimate
+        return corrected.std_error / plain.std_error - 1
+
+    assert 0.02 < excess(1) < 0.06
+    assert excess(20) == approx(excess(1) / 20, rel=0.1)
+
+
+def test_a_count_that_decides_a_coefficient_alone_has_a_finite_variance():
+    rng = np.random.default_rng(2)
+    y, arm, alone = rng.poisson(2.0, 40).astype(float), np.arange(40) % 2, np.arange(40) == 7
+    y[7] = 3.0
+    got = standardised_means(y, arm, alone, model="poisson")
+    plain = standardised_means(y, arm, alone, model="poisson", small_sample=False)
+    assert got.contrast().std_error == approx(plain.contrast().std_error, rel=0.2)
+
+
 @pytest.mark.parametrize("variance", ["augmented", "hc0", "model"])
 def test_without_covariates_it_is_the_plain_difference(variance):
     _, y, arm, *_ = cases()["unadjusted"]
-    got = standardised_means(y, arm, variance=variance).contrast()
+    got = standardised_means(y, arm, variance=variance, small_sample=False).contrast()
     plain = risk_difference(
         int(y[arm == 1].sum()), int(arm.sum()), int(y[arm == 0].sum()), int((1 - arm).sum()), method="wald"
     )
@@ -165,10 +241,11 @@ def test_strata_of_randomisation_give_the_formula_of_bugni_canay_and_shaikh():
         between.append((share, y1.mean() - y0.mean()))
     overall = sum(p * d for p, d in between)
     expected = (within + sum(p * (d - overall) ** 2 for p, d in between)) / n
-    got = standardised_means(y, arm, variance="augmented", strata=site).contrast()
+    ask = {"variance": "augmented", "small_sample": False}
+    got = standardised_means(y, arm, **ask, strata=site).contrast()
     assert got.estimate == approx(overall)
     assert got.std_error == approx(np.sqrt(expected), rel=1e-12)
-    simple = standardised_means(y, arm, variance="augmented").contrast()
+    simple = standardised_means(y, arm, **ask).contrast()
     assert got.std_error < simple.std_error
 
 
@@ -192,6 +269,64 @@ def test_a_stratum_with_one_arm_is_counted_in_the_note():
     got = standardised_means(y, arm, strata=site)
     assert "1 of 4 strata hold one arm only" in got.note
     assert got.contrast().note == got.note
+
+
+def test_strata_that_would_take_off_more_than_there_is_take_off_nothing():
+    # Ten people in either arm, but one against nine in either stratum: the mean of one person is all noise.
+    arm = np.array([1] + [0] * 9 + [1] * 9 + [0])
+    y, stratum = np.array([1.0] + [0] * 9 + [0] * 9 + [1]), np.repeat([0, 1], 10)
+    got, plain = (standardised_means(y, arm, strata=s) for s in (stratum, None))
+    assert (got.note, plain.note) == (STRATA_TAKE_TOO_MUCH, "")
+    assert got.covariance == approx(plain.covariance)
+    assert got.contrast().note == STRATA_TAKE_TOO_MUCH
+
+
+def test_no_variance_is_negative_however_few_have_the_outcome():
+    rng, notes = np.random.default_rng(8), set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(100):
+            site, x, _, _, arm = trial(20, rng, blocks=True)
+            y = (rng.random(20) < 0.15).astype(float)
+            columns = np.column_stack([x, site == 0, site == 1])
+            got = standardised_means(y, arm, columns, model="firth", strata=site)
+            notes.update(got.note.split("; "))
+            if ALL_ALIKE in got.note:
+                assert np.isnan(got.covariance).all()
+                continue
+            assert np.linalg.eigvalsh(got.covariance)[0] > -1e-12
+            assert got.contrast().std_error > 0
+            assert got.mean(True).std_error >= 0
+    assert {ALL_ALIKE, NOT_POSITIVE, STRATA_TAKE_TOO_MUCH} <= notes
+
+
+def test_where_the_variance_of_ye_is_not_positive_the_augmented_one_stands_in():
+    rng = np.random.default_rng(8)
+    for _ in range(100):
+        _, x, _, _, arm = trial(20, rng)
+        y = (rng.random(20) < 0.15).astype(float)
+        if NOT_POSITIVE in (got := standardised_means(y, arm, x, model="firth")).note:
+            break
+    augmented = standardised_means(y, arm, x, model="firth", variance="augmented")
+    assert got.note == NOT_POSITIVE and augmented.note == ""
+    assert got.covariance == approx(augmented.covariance)
+
+
+def test_a_limit_that_no_float_holds_is_infinite_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        contrast = wald_contrast(0.0, 1e3, np.inf, is_log=True)
+    assert (contrast.estimate, contrast.conf_low, contrast.conf_high) == (1.0, 0.0, np.inf)
+
+
+@pytest.mark.parametrize("everybody", [0.0, 1.0])
+def test_an_outcome_that_nobody_or_everybody_has_leaves_no_variance(everybody):
+    got = standardised_means(np.full(8, everybody), np.arange(8) % 2, np.arange(8.0), model="firth")
+    assert got.means == approx([everybody] * 2)
+    difference = got.contrast()
+    assert difference.estimate == approx(0, abs=1e-12)
+    assert np.isnan([difference.std_error, difference.conf_low, difference.p_value]).all()
+    assert difference.note == ALL_ALIKE
 
 
 @pytest.mark.parametrize("variance", [v for v in VARIANCES if not v.startswith("cr")])
@@ -219,7 +354,7 @@ def test_a_sample_is_known_better_than_a_population():
     _, y, arm, covariates, *_ = cases()["adjusted"]
     for variance in ("hc0", "model", "augmented"):
         sample, population = (
-            standardised_means(y, arm, covariates, estimand=e, variance=variance)
+            standardised_means(y, arm, covariates, estimand=e, variance=variance, small_sample=False)
             for e in ("sample", "population")
         )
         assert np.all(np.diag(sample.covariance) < np.diag(population.covariance))
@@ -254,7 +389,7 @@ def test_firth_answers_where_the_data_are_separated():
 def test_firth_without_covariates_is_the_plain_difference():
     # The mean residual of each arm brings back the observed proportions that the penalty moved.
     _, y, arm, *_ = cases()["unadjusted"]
-    got, plain = (standardised_means(y, arm, model=m) for m in ("firth", "logistic"))
+    got, plain = (standardised_means(y, arm, model=m, small_sample=False) for m in ("firth", "logistic"))
     assert got.means == approx(plain.means)
     assert got.covariance == approx(plain.covariance)
 
