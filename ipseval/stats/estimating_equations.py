@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
+from ipseval.stats.alike_people import AlikePeople, alike_people
+from ipseval.stats.binomial_logistic import binomial_logistic
 from ipseval.stats.canonical_models import MODELS, canonical_fit, mean_and_weight
 from ipseval.stats.denominator_df import LinearContrast
 
@@ -142,54 +145,104 @@ def estimating_equations(
     """
     checks.one_of(model, MODELS, "model")
     values, design = checks.float_array(y, "y"), checks.float_array(X, "X")
-    people, who = np.unique(np.asarray(person), return_inverse=True)
+    who = _numbered(person, "person")
     when = _visits(who, visit, correlation if isinstance(correlation, str) else "given")
-    checks.same_length(y=values, X=design, person=who, visit=when)
+    n_rows, n_people = checks.same_length(y=values, X=design, person=who, visit=when), int(who.max()) + 1
     n_visits = int(when.max()) + 1
     if isinstance(correlation, str):
         checks.one_of(correlation, CORRELATIONS, "correlation")
         kind, working = correlation, np.eye(n_visits)
     else:
         kind, working = "given", _given(correlation, n_visits)
-    if len(people) <= design.shape[1]:
+    if n_people <= design.shape[1]:
         raise AnalysisError(
-            f"{len(people)} people cannot bear {design.shape[1]} coefficients. Use fewer, or more people."
+            f"{n_people} people cannot bear {design.shape[1]} coefficients. Use fewer, or more people."
         )
-    clusters = _clusters(who, when)
-    start = canonical_fit(values, design, model)
-    beta, steps, gain = start.coefficients, 0, np.inf
+    # Sums of products lose digits where outcomes are far from 0, which those of a linear model may be.
+    groups = alike_people(values, design, who, when, collapse=model != "linear")
+    beta, steps, gain = _independent(values, design, groups, model), 0, np.inf
     while True:
-        mean, weight = mean_and_weight(design @ beta, model)
-        root = np.sqrt(weight)
-        scaled, residual = design * root[:, None], (values - mean) / root
-        dispersion = float(np.mean(residual**2))
+        fitted = [_fitted(group, beta, model) for group in groups]
+        dispersion = sum(float(np.trace(part.squares)) for part in fitted) / n_rows
         if kind != "given":
-            working = _working(residual, dispersion, clusters, n_visits, kind)
+            working = _working(fitted, dispersion, n_visits, kind)
         if steps == _MOST_STEPS or gain <= _SMALL_GAIN:
             break
-        information, score = _sums(scaled, residual, clusters, working)
+        information, score = _sums(fitted, working)
         move = np.linalg.solve(information, score)
         beta, steps, gain = beta + move, steps + 1, float(score @ move) / dispersion
     return EstimatingEquations(
         coefficients=beta,
-        covariances=_covariances(scaled, residual, clusters, working, dispersion),
+        covariances=_covariances(fitted, working, dispersion),
         correlation=working,
         dispersion=dispersion,
-        df=len(people) - design.shape[1],
+        df=n_people - design.shape[1],
         converged=gain <= _SMALL_GAIN,
         steps=steps,
-        n_people=len(people),
-        n_rows=len(values),
+        n_people=n_people,
+        n_rows=n_rows,
     )
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A group at some coefficients, all divided by the root of the variance function.
+
+    ``design`` (cells, t, p), ``residual`` (cells, t) sums over the people of a cell, ``squares`` (t, t) sum
+    of the products of residuals over all people.
+    """
+
+    group: AlikePeople
+    mean: Floats
+    root: Floats
+    design: Floats
+    residual: Floats
+    squares: Floats
+
+    @property
+    def place(self) -> tuple[Indices, ...]:
+        """Where the visits of the group are in a matrix of all visits."""
+        return np.ix_(self.group.visits, self.group.visits)
+
+
+def _fitted(group: AlikePeople, beta: Floats, model: str) -> _Fitted:
+    mean, weight = mean_and_weight(group.design @ beta, model)
+    root = np.sqrt(weight)
+    design, residual = group.design * root[:, :, None], group.residual(mean, root)
+    return _Fitted(group, mean, root, design, residual, group.all_squares(mean, root))
+
+
+def _independent(values: Floats, design: Floats, groups: list[AlikePeople], model: str) -> Floats:
+    """Return the coefficients as if all rows were independent, or refuse what has none."""
+    if model == "logistic" and np.isin(values, (0.0, 1.0)).all() and np.ptp(values) > 0.0:
+        p = design.shape[1]
+        trials = [np.repeat(group.people, len(group.visits)) for group in groups]
+        rows = np.concatenate([group.design.reshape(-1, p) for group in groups])
+        totals = np.concatenate([group.total.ravel() for group in groups])
+        fit = binomial_logistic(totals, np.concatenate(trials), rows)
+        if fit.converged:
+            return fit.coefficients
+    return canonical_fit(values, design, model).coefficients
+
+
+def _numbered(labels: ArrayLike, name: str) -> Indices:
+    """Number labels from 0, in any order; refuse missing ones."""
+    code = pd.factorize(np.asarray(labels))[0].astype(np.intp)
+    if missing := int((code < 0).sum()):
+        raise AnalysisError(
+            f"{name} is missing for {missing} of {code.size} rows. Say what each row belongs to."
+        )
+    return code
 
 
 def _visits(who: Indices, visit: ArrayLike | None, correlation: str) -> Indices:
     """Return the number of each visit; without visits, any order within people."""
     if visit is not None:
-        when = np.unique(np.asarray(visit), return_inverse=True)[1]
+        when = pd.factorize(np.asarray(visit), sort=True)[0].astype(np.intp)
         checks.same_length(person=who, visit=when)
-        twice = len(who) - len(np.unique(np.column_stack([who, when]), axis=0))
-        if twice:
+        if (when < 0).any():
+            raise AnalysisError(f"visit is missing for {int((when < 0).sum())} of {when.size} rows.")
+        if twice := len(who) - _n_distinct(who * (int(when.max()) + 1) + when):
             raise AnalysisError(
                 f"{twice} rows repeat a visit of the same person. Keep one row per person and visit."
             )
@@ -226,31 +279,20 @@ def _positive(correlation: Floats, kind: str) -> Floats:
     return correlation
 
 
-def _clusters(who: Indices, when: Indices) -> list[tuple[Indices, Indices]]:
-    """Gather people seen at the same visits: their (people, visits) rows, and those visits."""
-    order = np.lexsort((when, who))
-    seen = np.zeros((int(who.max()) + 1, int(when.max()) + 1), dtype=bool)
-    seen[who, when] = True
-    patterns, pattern = np.unique(seen, axis=0, return_inverse=True)
-    of_row = pattern.ravel()[who[order]]
-    return [
-        (order[of_row == number].reshape(-1, int(visits.sum())), np.flatnonzero(visits))
-        for number, visits in enumerate(patterns)
-    ]
+def _n_distinct(places: Indices) -> int:
+    if (np.diff(places) > 0).all():  # sorted rows, as most are, need no sorting
+        return len(places)
+    return len(pd.unique(places))
 
 
-def _working(
-    residual: Floats, dispersion: float, clusters: list[tuple[Indices, Indices]], n_visits: int, kind: str
-) -> Floats:
+def _working(fitted: list[_Fitted], dispersion: float, n_visits: int, kind: str) -> Floats:
     """Return the working correlation, from the mean product of the residuals of each pair of visits."""
     if kind == "independence" or n_visits == 1:
         return np.eye(n_visits)
     products, pairs = np.zeros((n_visits, n_visits)), np.zeros((n_visits, n_visits))
-    for rows, visits in clusters:
-        values = residual[rows]
-        place = np.ix_(visits, visits)
-        products[place] += values.T @ values / dispersion
-        pairs[place] += len(rows)
+    for part in fitted:
+        products[part.place] += part.squares / dispersion
+        pairs[part.place] += part.group.people.sum()
     above = np.triu(np.ones((n_visits, n_visits), dtype=bool), 1)
     if kind == "unstructured":
         if (pairs[above] == 0).any():
@@ -284,56 +326,57 @@ def _autoregressive(products: Floats, pairs: Floats, apart: NDArray[np.int_]) ->
     return float(brentq(equation, low, high, xtol=1e-14))
 
 
-def _sums(
-    scaled: Floats, residual: Floats, clusters: list[tuple[Indices, Indices]], working: Floats
-) -> tuple[Floats, Floats]:
+def _sums(fitted: list[_Fitted], working: Floats) -> tuple[Floats, Floats]:
     """Return the information and the score, up to the dispersion."""
-    p = scaled.shape[1]
+    p = fitted[0].design.shape[2]
     information, score = np.zeros((p, p)), np.zeros(p)
-    for rows, visits in clusters:
-        inverse = np.linalg.inv(working[np.ix_(visits, visits)])
-        of_people = scaled[rows]
-        weighted = (inverse @ of_people).reshape(-1, p)
-        information += weighted.T @ of_people.reshape(-1, p)
-        score += weighted.T @ residual[rows].ravel()
+    for part in fitted:
+        inverse = np.linalg.inv(working[part.place])
+        weighted = (inverse @ part.design).reshape(-1, p)
+        people = np.repeat(part.group.people, len(part.group.visits))
+        information += (weighted * people[:, None]).T @ part.design.reshape(-1, p)
+        score += weighted.T @ part.residual.ravel()
     return information, score
 
 
-def _covariances(
-    scaled: Floats,
-    residual: Floats,
-    clusters: list[tuple[Indices, Indices]],
-    working: Floats,
-    dispersion: float,
-) -> dict[str, Floats]:
+def _covariances(fitted: list[_Fitted], working: Floats, dispersion: float) -> dict[str, Floats]:
     """Return the covariance of the coefficients in each of `VARIANCES`."""
-    information, _ = _sums(scaled, residual, clusters, working)
+    information, _ = _sums(fitted, working)
     bread = np.linalg.inv(information)
     half = np.linalg.cholesky(bread)
-    p = scaled.shape[1]
-    meats = {name: np.zeros((p, p)) for name in ("robust", "mancl_derouen", "kauermann_carroll")}
-    for rows, visits in clusters:
-        white = np.linalg.inv(np.linalg.cholesky(working[np.ix_(visits, visits)]))
+    meats = {name: np.zeros_like(bread) for name in ("robust", "mancl_derouen", "kauermann_carroll")}
+    for part in fitted:
+        white = np.linalg.inv(np.linalg.cholesky(working[part.place]))
         # With white noise H = U U' is symmetric, and its eigenvectors are those of the small U'U.
-        design, noise = white @ scaled[rows], residual[rows] @ white.T
+        design = white @ part.design
         spread = design @ half
         values, vectors = np.linalg.eigh(np.swapaxes(spread, 1, 2) @ spread)
         values = np.clip(values, 0.0, 1.0 - 1e-12)
-        along = np.einsum("nta,nt->na", spread @ vectors, noise)
+        directions = spread @ vectors
         for name, meat in meats.items():
-            score = np.einsum("ntp,nt->np", design, _corrected(name, noise, spread @ vectors, values, along))
-            meat += score.T @ score
+            meat += _meat(part, white, _corrected(name, design, directions, values))
     found = {name: bread @ meat @ bread for name, meat in meats.items()}
     return {**found, "model": dispersion * bread}
 
 
-def _corrected(kind: str, noise: Floats, directions: Floats, values: Floats, along: Floats) -> Floats:
-    """Return (I - H)^-1 or (I - H)^(-1/2) times the residuals; H has `values` along `directions`."""
+def _meat(part: _Fitted, white: Floats, design: Floats) -> Floats:
+    """Return the sum over people of their squared scores, from the (corrected) design of white noise."""
+    group = part.group
+    if group.products is None:
+        score = np.einsum("ntp,nt->np", design, part.residual @ white.T)
+        return np.asarray(score.T @ score, dtype=np.float64)
+    squares = white @ group.squares(part.mean, part.root) @ white.T
+    return np.asarray((np.swapaxes(design, 1, 2) @ squares @ design).sum(axis=0), dtype=np.float64)
+
+
+def _corrected(kind: str, design: Floats, directions: Floats, values: Floats) -> Floats:
+    """Return (I - H)^-1 or (I - H)^(-1/2) times the design; H has `values` along `directions`."""
     if kind == "robust":
-        return noise
+        return design
     power = 1.0 if kind == "mancl_derouen" else 0.5
     # ((1 - h)^-power - 1) / h tends to the power as h vanishes; directions have the length u'u = h.
     small = values < 1e-6
     factor = np.where(small, power, ((1.0 - values) ** -power - 1.0) / np.where(small, 1.0, values))
-    corrected: Floats = noise + np.einsum("nta,na->nt", directions, factor * along)
+    along = np.swapaxes(directions, 1, 2) @ design
+    corrected: Floats = design + directions @ (factor[:, :, None] * along)
     return corrected

@@ -187,7 +187,7 @@ def sufficient_cells(
         False keeps every group as a cell of its own. The answer is the same, only slower.
     """
     row_frequency = frequency[group]
-    kind = _identical_rows(X)
+    kind = identical_rows(X)
     n_kinds = int(kind.max()) + 1
     kinds_X = X[_first_places(kind, n_kinds)]
     kinds_y = _totals(kind, row_frequency * y)
@@ -260,7 +260,7 @@ def _blocks(
     return tuple(blocks)
 
 
-def _identical_rows(X: Floats) -> Integers:
+def identical_rows(X: Floats) -> Integers:
     """Number the distinct rows of X: equal rows, and only those, share a number."""
     bits = (X + 0.0).view(np.uint64)  # + 0.0 turns -0.0, which equals 0.0, into the same bits
     hashed = np.zeros(X.shape[0], dtype=np.uint64)

@@ -1,7 +1,11 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 from ipseval.errors import AnalysisError
+from ipseval.stats import estimating_equations as module
+from ipseval.stats.alike_people import alike_people
 from ipseval.stats.estimating_equations import VARIANCES, estimating_equations
 from tests.reference_cases import data, expected
 
@@ -150,3 +154,32 @@ def test_the_contrast_is_a_t_interval_of_people_less_coefficients():
 def test_what_cannot_be_fitted_is_said(change, options, said):
     with pytest.raises(AnalysisError, match=said):
         estimating_equations(*change(*small()), **options)
+
+
+def test_adding_up_alike_people_changes_nothing():
+    rng = np.random.default_rng(4)
+    person, visit = np.divmod(np.arange(600), 3)
+    X = np.column_stack([np.ones(600), person % 2, visit, visit * (person % 2)]).astype(float)
+    y = (rng.random(600) < 0.3 + 0.1 * (person % 2)).astype(float)
+    kept = rng.random(600) < 0.9
+    collapsed = alike_people(y[kept], X[kept], person[kept], visit[kept], collapse=True)
+    assert any(group.products is not None for group in collapsed)
+    assert sum(group.people.sum() for group in collapsed) == len(np.unique(person[kept]))
+    for correlation in ("exchangeable", "unstructured"):
+        ours = estimating_equations(y[kept], X[kept], person[kept], visit[kept], correlation=correlation)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "alike_people", partial(by_person, alike_people))
+            each = estimating_equations(y[kept], X[kept], person[kept], visit[kept], correlation=correlation)
+        np.testing.assert_allclose(ours.coefficients, each.coefficients, rtol=1e-9, atol=1e-12)
+        for name in VARIANCES:
+            np.testing.assert_allclose(ours.covariances[name], each.covariances[name], rtol=1e-9)
+
+
+def by_person(gather, *arguments, collapse):
+    return gather(*arguments, collapse=False)
+
+
+def test_missing_labels_are_refused():
+    y, X, person, visit = small()
+    with pytest.raises(AnalysisError, match="person is missing for 1 of"):
+        estimating_equations(y, X, np.where(np.arange(len(y)) == 3, np.nan, person), visit)
