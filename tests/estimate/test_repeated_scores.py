@@ -273,10 +273,10 @@ def test_small_arms_are_hidden_and_their_difference_with_them() -> None:
 
 @pytest.mark.slow
 def test_known_truth_the_difference_is_unbiased_and_its_interval_covers() -> None:
-    """300 trials of 60 people with drop-out that depends on the last score: within 3 Monte Carlo errors."""
+    """100 trials of 60 people with drop-out that depends on the last score: within 3 Monte Carlo errors."""
     draw = np.random.default_rng(3)
     found = []
-    for _ in range(300):
+    for _ in range(100):
         level = draw.normal(size=60)
         values: dict[tuple[int, int], float | None] = {}
         for i in range(60):
@@ -290,5 +290,5 @@ def test_known_truth_the_difference_is_unbiased_and_its_interval_covers() -> Non
         )
         found.append((row.estimate, row.conf_low <= 0.5 <= row.conf_high))
     estimates, covered = np.array(found).T
-    assert abs(estimates.mean() - 0.5) < 3 * estimates.std() / np.sqrt(300)
-    assert abs(covered.mean() - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 300)
+    assert abs(estimates.mean() - 0.5) < 3 * estimates.std() / np.sqrt(100)
+    assert abs(covered.mean() - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 100)

@@ -81,7 +81,7 @@ def test_a_limit_is_where_the_one_sided_test_turns() -> None:
 
 @pytest.mark.slow
 def test_coverage_is_never_below_its_level() -> None:
-    n1, n0 = 8, 9
+    n1, n0 = 5, 6
     x1, x0 = np.arange(n1 + 1)[:, None], np.arange(n0 + 1)
     limits = risk_difference(x1, n1, x0, n0, method="exact_unconditional", conf_level=0.9)
     for p1, p0 in ((0.5, 0.5), (0.2, 0.1), (0.8, 0.3), (0.05, 0.6)):
