@@ -28,7 +28,7 @@ from ipseval.estimate.sheet import NOBODY, Sheet, contrast_label, remarks
 from ipseval.estimate.unknown import setting_of
 from ipseval.results import Declaration, Results
 from ipseval.stats import bootstrap, censored_means, means, ranks
-from ipseval.stats.log_scale_means import LogScaleMean, joined_difference, log_t_mean
+from ipseval.stats.log_scale_means import LogScaleMean, joined_difference, log_t_mean, workers_difference
 from ipseval.trial import Trial
 
 #: Further methods, written only when they are asked for by name.
@@ -134,9 +134,10 @@ def amounts(
     -------
     Results
         Per horizon: the mean of both arms, in the endpoint's unit, with a t interval on the log scale,
-        on as many degrees of freedom as people had any, less one; their difference, with limits joined
-        from those of both arms (the default) and a test that is their inverse, beside it a t interval
-        from a robust standard error, and for the main rule bootstrap intervals: percentiles, and one
+        on as many degrees of freedom as people had any, less one; their difference, with a t interval
+        (the default) whose degrees of freedom, Satterthwaite's, count the people who had any, beside it
+        limits joined from those of both arms with a test that is their inverse, Welch's t interval
+        where nobody is weighted, and for the main rule bootstrap intervals: percentiles, and one
         corrected for bias and skewness (BCa); the share with none at all; the median; and the
         probability that someone in the active arm had more than someone in the reference arm, ties
         counting one half. What ``methods`` asks for that cannot be had is a row with its reason.
@@ -149,8 +150,9 @@ def amounts(
 
     References
     ----------
-    Bang & Tsiatis (2000), Biometrika 87:329-343; Zou & Donner (2008), Statistics in Medicine
-    27:1693-1702 (joined limits); Efron & Tibshirani (1993), sections 13.3 and 14.3;
+    Bang & Tsiatis (2000), Biometrika 87:329-343; Satterthwaite (1946), Biometrics Bulletin 2:110-114;
+    Zou & Donner (2008), Statistics in Medicine 27:1693-1702 (joined limits);
+    Efron & Tibshirani (1993), sections 13.3 and 14.3;
     Brunner & Munzel (2000), Biometrical Journal 42:17-25; van Elteren (1960), Bulletin of the
     International Statistical Institute 37:351-361; Kawaguchi, Koch & Wang (2011), Statistics in
     Biopharmaceutical Research 3:217-231; Duan et al. (1983), Journal of Business & Economic
@@ -214,7 +216,7 @@ def _asked(
 def _main_rows(sheet: Sheet, missing: str, asked: tuple[str, ...]) -> None:
     """Say which rows hold the default of each quantity."""
     sheet.main("log_t", setting_of(missing), "mean")
-    sheet.main("log_t_joined", setting_of(missing), "mean_difference")
+    sheet.main("t_workers", setting_of(missing), "mean_difference")
     sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
     sheet.main("hedges_g", "", "standardised_mean_difference")
     sheet.main("negative_binomial", "", "rate_ratio")
@@ -240,30 +242,38 @@ def _means(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any]) 
     for arm, data in arms.items():
         row = {**keys, "arm": arm, "n": len(data.under(rule).amount), "n_missing": data.n_missing}
         with sheet.attempt("mean", method="log_t", **row):
-            found = columns_of(_log_scale_mean(data, rule, sheet.conf_level), said_of(sheet, [data], rule))
-            # They would count the people who had any, whose number may have to be kept from the public.
-            del found["df"]
-            sheet.add("mean", method="log_t", **found, **row)
+            found = _log_scale_mean(data, rule, sheet.conf_level)
+            sheet.add("mean", method="log_t", **_but_workers(found, said_of(sheet, [data], rule)), **row)
 
 
 def _differences(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any]) -> None:
-    """Write the differences under one rule: limits joined from both arms, and a t interval."""
+    """Write the differences under one rule: a t interval that counts the workers, and limits joined."""
     level = sheet.conf_level
     for label, pair in _pairs(sheet, arms):
         row, said = _of_pair(pair, rule, keys, label), said_of(sheet, pair, rule)
+        both = [data.under(rule).amount for data in pair]
+        with sheet.attempt("mean_difference", method="t_workers", **row):
+            found = workers_difference(*(_mean(data, rule, level) for data in pair), *both, conf_level=level)
+            sheet.add("mean_difference", method="t_workers", **_but_workers(found, said), **row)
         with sheet.attempt("mean_difference", method="log_t_joined", **row):
-            both = (_log_scale_mean(data, rule, level) for data in pair)
-            joined = joined_difference(*both, conf_level=level)
+            limits = (_log_scale_mean(data, rule, level) for data in pair)
+            joined = joined_difference(*limits, conf_level=level)
             sheet.add("mean_difference", method="log_t_joined", **columns_of(joined, said), **row)
-        method = "bang_tsiatis" if rule == "weighted" else "welch"
-        with sheet.attempt("mean_difference", method=method, **row):
-            if rule == "weighted":
-                found = censored_means.censored_mean_difference(
-                    *(_mean(data, rule, level) for data in pair), conf_level=level
-                )
-            else:
-                found = means.mean_difference(*(data.under(rule).amount for data in pair), conf_level=level)
-            sheet.add("mean_difference", method=method, **columns_of(found, said), **row)
+        if rule == "weighted":
+            continue
+        with sheet.attempt("mean_difference", method="welch", **row):
+            welch = means.mean_difference(*both, conf_level=level)
+            sheet.add("mean_difference", method="welch", **columns_of(welch, said), **row)
+
+
+def _but_workers(found: Any, said: Iterable[str]) -> dict[str, Any]:
+    """Return the columns of an answer but its degrees of freedom.
+
+    They count the people who had any, whose number may have to be kept from the public.
+    """
+    columns = columns_of(found, said)
+    columns.pop("df", None)
+    return columns
 
 
 def _drawn_differences(

@@ -73,7 +73,10 @@ REFERENCES: dict[str, str] = {
         ("gee_exchangeable", "gee_ar1", "gee_unstructured", "gee_independence"),
         "Liang & Zeger (1986), Biometrika 73:13-22; Mancl & DeRouen (2001), Biometrics 57:126-134",
     ),
-    "bang_tsiatis": "Bang & Tsiatis (2000), Biometrika 87:329-343",
+    "t_workers": (
+        "Bang & Tsiatis (2000), Biometrika 87:329-343 (people lost); "
+        "Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom)"
+    ),
     "bootstrap_percentile": "Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3",
     "bootstrap_bca": "Efron (1987), Journal of the American Statistical Association 82:171-185",
     "log_t_joined": "Zou & Donner (2008), Statistics in Medicine 27:1693-1702",

@@ -26,7 +26,7 @@ from ipseval.stats.censoring_weights import (
     replicate_curves,
     why_not_identified,
 )
-from ipseval.stats.means import NO_SPREAD, MeanDifference, t_difference, welch_satterthwaite
+from ipseval.stats.means import NO_SPREAD
 
 Floats = NDArray[np.float64]
 
@@ -214,53 +214,6 @@ def partitioned_mean_replicates(
         total += np.divide(mine, stayed, out=np.zeros_like(mine), where=mine > 0) @ amount[early]
     identified = longest_is_complete(drawn, ends_complete, last)
     return np.where(identified, total / drawn.sum(axis=1), np.nan)
-
-
-def censored_mean_difference(
-    active: CensoredMean, reference: CensoredMean, *, conf_level: float = 0.95
-) -> MeanDifference:
-    """Return the difference of two censored means, active minus reference, with a t interval.
-
-    Parameters
-    ----------
-    active, reference : CensoredMean
-        One arm each, weighted by the censoring of its own arm.
-    conf_level : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    MeanDifference
-        Degrees of freedom are Welch's, with the number of *complete* people in place of n: without censoring
-        this is Welch's t interval. That choice is ours; the paper uses the normal.
-
-    Examples
-    --------
-    >>> from ipseval.stats.censored_means import censored_mean_difference, weighted_mean_amount
-    >>> active = weighted_mean_amount([10, 20, 5, 60], [True, True, False, True], [90, 30, 60, 90])
-    >>> reference = weighted_mean_amount([0, 0, 15], [True, True, True], [90, 90, 90])
-    >>> round(censored_mean_difference(active, reference).estimate, 6)
-    26.25
-    """
-    level = checks.confidence(conf_level)
-    note = " ".join(
-        f"{arm} arm: {mean.note}" for arm, mean in (("Active", active), ("Reference", reference)) if mean.note
-    )
-    std_error = df = math.nan
-    if not note:
-        std_error, df = welch_satterthwaite(
-            active.std_error**2, reference.std_error**2, active.n_complete - 1, reference.n_complete - 1
-        )
-    return t_difference(
-        active.estimate,
-        reference.estimate,
-        std_error,
-        df,
-        n1=active.n,
-        n0=reference.n,
-        conf_level=level,
-        note=note,
-    )
 
 
 def _checked(is_complete: ArrayLike, followed_days: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:

@@ -45,19 +45,25 @@ def test_probability_of_superiority_is_the_probabilistic_index_of_case_g1(found:
     assert row.estimate == pytest.approx(CASE["wilcoxon"]["probabilistic_index"], abs=1e-9)
 
 
-def test_limits_on_the_log_scale_are_those_of_case_g4(found: Results) -> None:
+def test_limits_are_those_of_case_g4(found: Results) -> None:
     wanted = reference_cases.expected("g4_log_scale_means")["comp_hours_540"]
     for key, arm in (("arm1", "IPS"), ("arm0", "usual")):
         row = found.main.one(quantity="mean", arm=arm)
         assert [row.conf_low, row.conf_high] == pytest.approx(wanted[key]["level_95"], abs=2e-3)
         # They would count the people who had any.
         assert np.isnan(row.df)
-    row, wanted = found.main.one(quantity="mean_difference"), wanted["joined"]
-    assert [row.conf_low, row.conf_high] == pytest.approx(wanted["level_95"], abs=2e-3)
-    assert row.p_value == pytest.approx(wanted["p"], rel=1e-4)
+    rows = (
+        found.main.one(quantity="mean_difference"),
+        found.one(quantity="mean_difference", method="log_t_joined", setting=AS_SEEN),
+    )
+    for row, name in zip(rows, ("workers", "joined"), strict=True):
+        assert [row.conf_low, row.conf_high] == pytest.approx(wanted[name]["level_95"], abs=2e-3)
+        assert row.p_value == pytest.approx(wanted[name]["p"], rel=1e-4)
+        assert np.isnan(row.df)
+    assert rows[0].method == "t_workers"
 
 
-def test_with_one_worker_in_an_arm_its_mean_and_the_difference_have_no_limits() -> None:
+def test_with_one_worker_in_an_arm_its_mean_has_no_limits_and_the_other_arm_tells_of_the_difference() -> None:
     jobs = [job("P001", 0, 9), *(job(f"P{i:03d}", 0, 9 + i) for i in range(0, 20, 2))]
     found = amounts(make_trial(two_arms(20), jobs=jobs), endpoints.days_worked(by=30), replicates=100)
     alone, other, joined, beside = (
@@ -66,13 +72,23 @@ def test_with_one_worker_in_an_arm_its_mean_and_the_difference_have_no_limits() 
             {"quantity": "mean", "arm": "IPS"},
             {"quantity": "mean", "arm": "usual"},
             {"quantity": "mean_difference", "method": "log_t_joined"},
-            {"quantity": "mean_difference", "method": "bang_tsiatis"},
+            {"quantity": "mean_difference", "method": "t_workers"},
         )
     )
     for row in (alone, joined):
         assert not np.isnan(row.estimate) and np.isnan(row.conf_low)
         assert words.translated(row.note, "de") == words.text("note.few_had_any", "de")
     assert not np.isnan(other.conf_low) and not np.isnan(beside.conf_low)
+    assert words.translated(beside.note, "fr") == words.text("note.one_arm_counts", "fr")
+
+
+def test_with_one_worker_in_each_arm_the_difference_has_no_limits() -> None:
+    jobs = [job("P001", 0, 9), job("P002", 0, 9)]
+    found = amounts(make_trial(two_arms(20), jobs=jobs), endpoints.days_worked(by=30), replicates=100)
+    row = found.main.one(quantity="mean_difference")
+    assert row.estimate == 0
+    assert np.isnan(row.conf_low) and np.isnan(row.p_value)
+    assert words.translated(row.note, "nl") == words.text("note.few_in_both", "nl")
 
 
 def test_means_of_days_are_those_of_the_data_of_case_g1() -> None:

@@ -11,12 +11,11 @@ from pytest import approx
 from ipseval.errors import AnalysisError
 from ipseval.stats.bootstrap import count_weights
 from ipseval.stats.censored_means import (
-    censored_mean_difference,
     partitioned_mean_amount,
     partitioned_mean_replicates,
     weighted_mean_amount,
 )
-from ipseval.stats.means import mean_difference
+from ipseval.stats.log_scale_means import workers_difference
 from tests import reference_cases
 
 HORIZON = 540
@@ -143,7 +142,7 @@ def test_influence_is_the_derivative_by_the_weight_of_a_person(rows):
 
 
 @given(people)
-def test_without_censoring_it_is_the_plain_mean_and_welchs_t(rows):
+def test_without_censoring_it_is_the_plain_mean(rows):
     parts, _, followed = arm_of(rows)
     total, everyone = parts.sum(axis=1), np.ones(followed.size, bool)
     for got in (
@@ -152,20 +151,6 @@ def test_without_censoring_it_is_the_plain_mean_and_welchs_t(rows):
     ):
         assert got.estimate == approx(total.mean())
         assert got.std_error == approx(total.std(ddof=1) / np.sqrt(total.size))
-    other = weighted_mean_amount([0, 4, 9], [True] * 3, [10, 10, 10])
-    difference = censored_mean_difference(got, other)
-    assert difference[:7] == approx(mean_difference(total, [0, 4, 9])[:7])
-    flipped = censored_mean_difference(other, got)
-    assert [flipped.estimate, flipped.conf_low] == approx([-difference.estimate, -difference.conf_high])
-
-
-def test_degrees_of_freedom_count_the_complete_people():
-    active = weighted_mean_amount([10, 20, 5, 60], [True, True, False, True], [90, 30, 60, 90])
-    reference = weighted_mean_amount([0, 0, 15], [True] * 3, [90] * 3)
-    v1, v0 = active.std_error**2, 25.0  # 15^2 / 3 over 3
-    got = censored_mean_difference(active, reference)
-    assert got.std_error == approx(np.sqrt(v1 + v0))
-    assert got.df == approx((v1 + v0) ** 2 / (v1**2 / 2 + v0**2 / 2))
 
 
 def dropout(rng, n):
@@ -227,8 +212,8 @@ def test_a_mean_that_the_data_do_not_show_is_missing_with_a_reason(amount, compl
     got = weighted_mean_amount(amount, complete, followed)
     assert np.isnan([*got[:4], *got.influence]).all() and reason in got.note
     reference = weighted_mean_amount([1, 2], [True, True], [7, 7])
-    difference = censored_mean_difference(got, reference)
-    assert np.isnan(difference[:7]).all() and difference.note.startswith("Active arm: ")
+    difference = workers_difference(got, reference, amount, [1, 2])
+    assert np.isnan(difference[:7]).all() and difference.note == got.note.rstrip(".")
 
 
 @pytest.mark.parametrize(
@@ -305,4 +290,4 @@ def test_totals_that_are_alike_have_no_spread_although_their_parts_differ():
     assert one.estimate == approx(30)
     assert np.isnan(one.std_error)
     assert "No spread" in one.note
-    assert "No spread" in censored_mean_difference(one, one).note
+    assert "No spread" in workers_difference(one, one, [30] * 3, [30] * 3).note
