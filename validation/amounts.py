@@ -37,11 +37,10 @@ from ipseval.months import horizon_day
 from ipseval.stats.bootstrap import bootstrap_draws, percentile_interval
 from ipseval.stats.censored_means import (
     CensoredMean,
-    censored_mean_difference,
     partitioned_mean_amount,
     partitioned_mean_replicates,
 )
-from ipseval.stats.log_scale_means import joined_difference, log_t_mean
+from ipseval.stats.log_scale_means import joined_difference, log_t_mean, workers_difference
 from ipseval.stats.ranks import probability_of_superiority
 
 SHORTFALLS: tuple[Shortfall, ...] = ()
@@ -60,9 +59,9 @@ Answer = tuple[float, float, float]
 
 METHODS = {
     Method("mean", "log_t"): "mean",
-    Method("mean_difference", "log_t_joined"): "difference",
+    Method("mean_difference", "t_workers"): "difference",
     Method("probability_of_superiority", "brunner_munzel_logit"): "superiority",
-    Method("mean_difference", "bang_tsiatis", False): "difference",
+    Method("mean_difference", "log_t_joined", False): "difference",
     Method("mean_difference", "bootstrap_percentile", False): "difference",
 }
 
@@ -137,13 +136,14 @@ def answers(pair: list[Arm], seed: int) -> list[Answer]:
     """Return what the METHODS say of one replicate, in their order."""
     means = [partitioned_mean_amount(*arm[:4]) for arm in pair]
     on_log_scale = [log_t_mean(mean, arm.seen) for mean, arm in zip(means, pair, strict=True)]
-    joined, robust = joined_difference(*on_log_scale), censored_mean_difference(*means)
-    rank = probability_of_superiority(*(arm.seen for arm in pair))
+    seen = [arm.seen for arm in pair]
+    difference, joined = workers_difference(*means, *seen), joined_difference(*on_log_scale)
+    rank = probability_of_superiority(*seen)
     return [
         (on_log_scale[0].conf_low, on_log_scale[0].conf_high, np.nan),
-        (joined.conf_low, joined.conf_high, joined.p_value),
+        (difference.conf_low, difference.conf_high, difference.p_value),
         (rank.conf_low, rank.conf_high, rank.p_value),
-        (robust.conf_low, robust.conf_high, robust.p_value),
+        (joined.conf_low, joined.conf_high, joined.p_value),
         _bootstrap(pair, means, seed),
     ]
 
