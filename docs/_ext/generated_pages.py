@@ -104,6 +104,7 @@ def run(folder: Path) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     printed = reproduce("scion", folder / "run")
     shutil.copytree(folder / "run" / "scion" / "public" / "figures", folder / "figures")
+    beyond_the_plan(folder / "figures")
     for file in (folder / "figures").glob("*.svg"):
         (folder / f"{file.stem}.inc.md").write_text(figure(file), encoding="utf-8")
     (folder / "public").mkdir()
@@ -111,6 +112,15 @@ def run(folder: Path) -> str:
     shutil.rmtree(folder / "run")
     # What follows the comparison speaks of the folder that was written, which is gone.
     return printed.rpartition("\n\n")[0]
+
+
+def beyond_the_plan(folder: Path) -> None:
+    """Draw the families of figures that the bundled plan does not ask for."""
+    trial = ips.example("scion")
+    curves = ips.survival(trial, ips.time_to_first_job(horizon=30), residuals=True)
+    ips.plot(curves, figure="schoenfeld").save(folder / "schoenfeld.svg")
+    scores = ips.mixed(trial, ips.score("qol", months=[6, 18, 30]))
+    ips.plot(scores, figure="monthly").save(folder / "scores.svg")
 
 
 def figure(file: Path) -> str:

@@ -148,7 +148,8 @@ def standardised_means(
     Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163.
     Bannick, Shao, Liu, Du, Yi & Ye (2025), Biometrika 112:881-908.
     Bugni, Canay & Shaikh (2018), Journal of the American Statistical Association 113:1784-1796.
-    Lee, Ocampo, Schiffman, Friesenhahn, Rabe & Rosenblum (2026), arXiv:2605.06655 (leave-one-out).
+    Lee, Ocampo, Schiffman, Friesenhahn, Rabe & Rosenblum (2026), arXiv:2605.06655, for the idea of
+    leaving one out; the formula is the one stated above.
     Pregibon (1981), Annals of Statistics 9:705-724 (coefficients without one person, by one step).
 
     Examples
