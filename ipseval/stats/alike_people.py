@@ -12,6 +12,8 @@ from ipseval.stats.sufficient_cells import identical_rows
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+_AT_ONCE = 1024  # rows that stay in the processor's cache
+
 
 @dataclass(frozen=True)
 class AlikePeople:
@@ -55,7 +57,7 @@ class AlikePeople:
         if self.products is not None:
             return np.asarray(self.squares(mean, root).sum(axis=0), dtype=np.float64)
         residual = self.residual(mean, root)
-        return np.einsum("nt,nu->tu", residual, residual)
+        return np.asarray(np.einsum("nt,nu->tu", residual, residual), dtype=np.float64)
 
 
 def alike_people(
@@ -72,33 +74,30 @@ def alike_people(
     collapse : bool
         Whether to add up people with the same covariates; done only where the sums are smaller than the rows.
     """
-    n_visits = int(when.max()) + 1
+    n_visits, n, p = int(when.max()) + 1, int(who.max()) + 1, design.shape[1]
     place = who * n_visits + when
-    order = np.arange(len(place)) if (np.diff(place) > 0).all() else np.argsort(place)
-    seen = np.zeros((int(who.max()) + 1, n_visits), dtype=bool)
+    if (
+        len(place) == n * n_visits and (np.diff(place) > 0).all()
+    ):  # everyone seen, in order: nothing to gather
+        outcomes, columns = values.reshape(n, n_visits), design.reshape(n, n_visits, p)
+        return [_cells(outcomes, columns, np.arange(n_visits), collapse)]
+    order = np.argsort(place)
+    seen = np.zeros((n, n_visits), dtype=bool)
     seen[who, when] = True
-    if seen.all():
-        return [_gathered(values, design, order.reshape(len(seen), -1), np.arange(n_visits), collapse)]
     patterns, pattern = np.unique(seen, axis=0, return_inverse=True)
     of_row = pattern.ravel()[who[order]]
-    return [
-        _gathered(
-            values,
-            design,
-            order[of_row == number].reshape(-1, int(visits.sum())),
-            np.flatnonzero(visits),
-            collapse,
-        )
-        for number, visits in enumerate(patterns)
-    ]
+    groups = []
+    for number, visits in enumerate(patterns):
+        rows = order[of_row == number].reshape(-1, int(visits.sum()))
+        groups.append(_cells(values[rows], design[rows], np.flatnonzero(visits), collapse))
+    return groups
 
 
-def _gathered(values: Floats, design: Floats, rows: Indices, visits: Indices, collapse: bool) -> AlikePeople:
-    """Return the cells of people whose (people, t) rows belong to these visits."""
-    n, t = rows.shape
-    outcomes, columns = values[rows], design[rows]
+def _cells(outcomes: Floats, columns: Floats, visits: Indices, collapse: bool) -> AlikePeople:
+    """Return the cells of people with these (people, t) outcomes and (people, t, p) columns."""
+    n, t = outcomes.shape
     if collapse:
-        cell = identical_rows(columns.reshape(n, -1))
+        cell = _same_columns(columns.reshape(n, -1))
         n_cells = int(cell.max()) + 1
         if n_cells * t <= n:  # the products then take no more room than the rows
             order = np.argsort(cell, kind="stable")
@@ -114,3 +113,24 @@ def _gathered(values: Floats, design: Floats, rows: Indices, visits: Indices, co
                 np.array([np.einsum("nt,nu->tu", each, each) for each in mine]),
             )
     return AlikePeople(visits, columns, np.ones(n), outcomes, None)
+
+
+def _same_columns(wide: Floats) -> Indices:
+    """Number the distinct rows of a wide array: equal rows, and only those, share a number.
+
+    One sum of 64-bit products a row is compared instead of the row, and the rows are then compared once.
+    """
+    drawn = np.random.default_rng(1).integers(0, 2**63, wide.shape[1], dtype=np.uint64)
+    factors = drawn * np.uint64(2) + np.uint64(1)
+    parts = [slice(at, at + _AT_ONCE) for at in range(0, len(wide), _AT_ONCE)]
+    hashed = np.concatenate([_hashed(wide[part], factors) for part in parts])
+    _, first, code = np.unique(hashed, return_index=True, return_inverse=True)
+    is_same = all(np.array_equal(wide[first[code[part]]], wide[part]) for part in parts)
+    return code if is_same else identical_rows(wide)
+
+
+def _hashed(wide: Floats, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = (wide + 0.0).view(np.uint64)  # + 0.0 turns -0.0, which equals 0.0, into the same bits
+    # Round numbers have nothing in their low bits, which a product keeps there: high ones are folded in.
+    bits ^= bits >> np.uint64(32)
+    return np.asarray(np.einsum("ij,j->i", bits, factors), dtype=np.uint64)

@@ -226,8 +226,13 @@ def _independent(values: Floats, design: Floats, groups: list[AlikePeople], mode
 
 
 def _numbered(labels: ArrayLike, name: str) -> Indices:
-    """Number labels from 0, in any order; refuse missing ones."""
-    code = pd.factorize(np.asarray(labels))[0].astype(np.intp)
+    """Number labels from 0 in their order; refuse missing ones."""
+    given = np.asarray(labels)
+    if given.dtype.kind in "iu" and given.size and np.ptp(given) <= 4 * given.size:  # as most labels are
+        shifted = given - given.min()
+        present = np.bincount(shifted) > 0
+        return np.asarray((np.cumsum(present) - 1)[shifted], dtype=np.intp)
+    code = pd.factorize(given, sort=True)[0].astype(np.intp)
     if missing := int((code < 0).sum()):
         raise AnalysisError(
             f"{name} is missing for {missing} of {code.size} rows. Say what each row belongs to."
@@ -238,10 +243,8 @@ def _numbered(labels: ArrayLike, name: str) -> Indices:
 def _visits(who: Indices, visit: ArrayLike | None, correlation: str) -> Indices:
     """Return the number of each visit; without visits, any order within people."""
     if visit is not None:
-        when = pd.factorize(np.asarray(visit), sort=True)[0].astype(np.intp)
+        when = _numbered(visit, "visit")
         checks.same_length(person=who, visit=when)
-        if (when < 0).any():
-            raise AnalysisError(f"visit is missing for {int((when < 0).sum())} of {when.size} rows.")
         if twice := len(who) - _n_distinct(who * (int(when.max()) + 1) + when):
             raise AnalysisError(
                 f"{twice} rows repeat a visit of the same person. Keep one row per person and visit."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ipseval import endpoints
 from ipseval.errors import AnalysisError
 from ipseval.estimate.mixed import mixed
+from ipseval.examples import example
 from ipseval.results import Results
 from tests import reference_cases
 from tests.estimate.alpha import alpha
@@ -17,6 +20,7 @@ from tests.make_trial import make_trial, visit
 CASE = reference_cases.expected("c3_glmm_alpha")
 OWN = CASE["arm_by_month"]["own_agq_25"]
 MONTHS = [6, 12, 18, 24, 30]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +166,27 @@ def test_a_difference_near_one_keeps_its_limits_within_one() -> None:
     assert (rows["estimate"].abs() + half > 1).any(), "a symmetric interval would leave the scale"
     assert rows[["conf_low", "conf_high"]].abs().max(axis=None) < 1
     assert ((rows["conf_low"] < rows["estimate"]) & (rows["estimate"] < rows["conf_high"])).all()
+
+
+def test_the_page_on_two_odds_ratios_has_the_numbers_of_the_bundled_trial() -> None:
+    page = (ROOT / "docs/explanation/conditional-and-population-averaged.md").read_text(encoding="utf-8")
+    trial, endpoint = example("scion"), endpoints.employed_at(month=[6, 18, 30], source="visits")
+    first, second = mixed(trial, endpoint), mixed(trial, endpoint, model="gee")
+    person = first.one(quantity="conditional_odds_ratio", time=30)
+    people = second.one(quantity="population_averaged_odds_ratio", time=30)
+    assert f"**{person.estimate:.1f}** (95% interval {person.conf_low:.1f} to {person.conf_high:.1f})" in page
+    assert f"**{people.estimate:.1f}** ({people.conf_low:.1f} to {people.conf_high:.1f})" in page
+    chances = {
+        arm: first.one(quantity="population_averaged_probability", arm=arm, time=30).estimate
+        for arm in ("IPS", "usual")
+    }
+    assert f"{chances['IPS']:.0%} v {chances['usual']:.0%}" in page
+    one, other = (each.one(quantity="population_averaged_difference", time=30) for each in (first, second))
+    said = f"**{100 * one.estimate:.0f} points** ({100 * one.conf_low:.0f} to {100 * one.conf_high:.0f})"
+    assert said in page
+    assert f"{100 * other.estimate:.0f} ({100 * other.conf_low:.0f} to {100 * other.conf_high:.0f})" in page
+    assert f"answer of {one.n_missing} of {len(trial)} people" in page
+    gained = [p * person.estimate / (1 - p + p * person.estimate) for p in (0.02, 0.1, 0.3, 0.6)]
+    for p, q in zip((0.02, 0.1, 0.3, 0.6), gained, strict=True):
+        assert f"| {p:.0%} | {q:.0%} | {100 * (q - p):.0f} points |" in page
+    assert f"average {100 * np.mean(gained):.1f}%" in page
