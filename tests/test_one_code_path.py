@@ -42,6 +42,11 @@ source = "visits"
 is = "hours_worked"
 by = 30
 
+[endpoint.quality_of_life]
+is = "score"
+scale = "qol"
+months = [0, 6, 18, 30]
+
 [analysis.people]
 estimator = "describe"
 
@@ -58,6 +63,20 @@ milestones = [18, 30]
 estimator = "mixed"
 endpoint = "at_visits"
 adjust = ["site"]
+
+[analysis.quality_of_life]
+estimator = "mixed"
+endpoint = "quality_of_life"
+covariance = "heterogeneous_ar1"
+covariance_per_arm = true
+df = "satterthwaite"
+
+[analysis.marginal]
+estimator = "mixed"
+endpoint = "at_visits"
+model = "gee"
+correlation = "ar1"
+variance = "kauermann_carroll"
 
 [analysis.hours]
 estimator = "amounts"
@@ -82,6 +101,22 @@ def by_functions() -> Results:
         + rates(trial, endpoints.ever_employed(by=[18, 30]))
         + survival(trial, endpoints.time_to_first_job(horizon=30), milestones=[18, 30])
         + mixed(trial, endpoints.employed_at(month=[6, 18, 30], source="visits"), adjust=["site"])
+        + mixed(
+            trial,
+            endpoints.score("qol", months=[0, 6, 18, 30]),
+            covariance="heterogeneous_ar1",
+            covariance_per_arm=True,
+            df="satterthwaite",
+            name="quality_of_life",
+        )
+        + mixed(
+            trial,
+            endpoints.employed_at(month=[6, 18, 30], source="visits"),
+            model="gee",
+            correlation="ar1",
+            variance="kauermann_carroll",
+            name="marginal",
+        )
         + amounts(trial, endpoints.hours_worked(by=30), replicates=200, seed=7, name="hours")
     )
 

@@ -210,12 +210,18 @@ class Composer:
         rules = list(dict.fromkeys(settings.values()))
         if rules:
             yield html.paragraph(self.say("unknown.counted", rule=self._rules(settings, rules)))
-        elif words.has(f"report.unknown.{record['section']}"):
-            yield html.paragraph(self.say(f"unknown.{record['section']}"))
+        elif key := self._left_out(record):
+            yield html.paragraph(self.say(key))
         if frame["setting"].str.startswith("missing=").any() and not is_series:
             last = frame.loc[frame["time"] == frame["time"].max()].iloc[0]
             caption = self.say("caption.unknown", outcome=outcome, when=when(last, self.lang))
             yield from self.table(tables.unknown_table(self.results, analysis, caption, lang=self.lang))
+
+    def _left_out(self, record: Any) -> str:
+        """Return the text on outcomes that a model leaves out: its own, or that of its section."""
+        names = (record.get("model", {}).get("words", ""), record["section"])
+        found = (f"unknown.{name}" for name in names if words.has(f"report.unknown.{name}"))
+        return next(found, "")
 
     def _rules(self, settings: dict[str, str], rules: list[str]) -> str:
         """Return the rule of the main rows; where there are several, with the quantities under each."""

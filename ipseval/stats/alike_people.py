@@ -121,7 +121,7 @@ def _same_columns(wide: Floats) -> Indices:
     One sum of 64-bit products a row is compared instead of the row, and the rows are then compared once.
     """
     drawn = np.random.default_rng(1).integers(0, 2**63, wide.shape[1], dtype=np.uint64)
-    factors = drawn * np.uint64(2) + np.uint64(1)
+    factors: NDArray[np.uint64] = np.asarray(drawn * np.uint64(2) + np.uint64(1))
     parts = [slice(at, at + _AT_ONCE) for at in range(0, len(wide), _AT_ONCE)]
     hashed = np.concatenate([_hashed(wide[part], factors) for part in parts])
     _, first, code = np.unique(hashed, return_index=True, return_inverse=True)
