@@ -45,6 +45,8 @@ SMALL_CELL = words.text("note.small_cell")
 _NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_level", "conf_low", "conf_high")
 _COUNTS = ("n", "n_event", "n_missing")
 _CURVES = ("cumulative_incidence", "event_free_probability")
+#: The settings of `describe` that count how many stayed, and how many were seen.
+_FLOW = ("flow", "assessed")
 #: Quantities that are n_event / n, or n_event itself: hiding n alone would not hide it.
 _EXACT = ("proportion", "percentage", "share_zero", "count")
 #: How many minima of people must stand behind a quantity that is a single person's value.
@@ -131,6 +133,7 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
     sheet.hide_averages()
     sheet.hide_contrasts()
     sheet.blank_numbers_missing()
+    sheet.round_flow()
     return sheet.public()
 
 
@@ -339,6 +342,24 @@ class _Sheet:
         blank |= self._with_an_arm(blank)
         blank &= ~self.is_published
 
+    def round_flow(self) -> None:
+        """Round how many stayed, or were seen, where an outcome is known for a few more or fewer.
+
+        Those who completed and those whose outcome is known differ by those who died, say.
+        """
+        frame = self.frame
+        by_arm = self.is_arm & ~self.hide & ~self.is_published
+        flow = by_arm & (frame["setting"].isin(_FLOW) & (frame["term"] != "randomised")).to_numpy(dtype=bool)
+        about = by_arm & (frame["endpoint"] != "").to_numpy(dtype=bool)
+        for arm, people in self.randomised.items():
+            mine = (frame["arm"] == arm).to_numpy(dtype=bool)
+            shown = self.counts["n"][mine & about & ~self.blank["n"]]
+            lost = self.counts["n_missing"][mine & about & ~self.blank["n_missing"]]
+            known = np.unique(np.concatenate([shown, people - lost]))
+            for row in np.flatnonzero(mine & flow):
+                if not self.policy.apart(self.counts["n_event"][row], known).all():
+                    self.is_rounded[row] = True
+
     # ---- the table that goes out
 
     def public(self) -> PublicResults:
@@ -370,7 +391,9 @@ class _Sheet:
         """Round numbers at risk to multiples of the minimum, and say so."""
         base = self.policy.minimum
         exact = frame["estimate"].to_numpy(dtype="float64")
-        frame["estimate"] = np.where(self.is_rounded, np.floor(exact / base + 0.5) * base, exact)
+        of = np.where(frame["quantity"] == "percentage", self.counts["n"], 1.0)
+        rounded = np.floor(exact * of / base + 0.5) * base / of
+        frame["estimate"] = np.where(self.is_rounded, rounded, exact)
         frame.loc[self.is_rounded, ["n_event", "n_missing"]] = pd.NA
         frame.loc[self.is_rounded, "note"] = f"rounded to a multiple of {base}"
 

@@ -226,15 +226,14 @@ class Writer:
         return [capital(words.translated(part, self.lang)) for part in parts]
 
     def closing(self, frame: pd.DataFrame) -> tuple[tuple[str, str], ...]:
-        """Return the note that explains small cells, where there are any."""
+        """Return the notes that explain rounded numbers and small cells, where there are any."""
         minimum = self.results.provenance.get("disclosure", {}).get("minimum")
-        if minimum is None or not (frame["status"] == "suppressed").any():
+        if minimum is None:
             return ()
-        return (
-            (
-                "",
-                self.say(
-                    "table.small_cell", label=words.text("status.suppressed", self.lang), minimum=minimum
-                ),
-            ),
-        )
+        notes = []
+        if frame["note"].str.startswith("rounded to a multiple").any():
+            notes.append(self.say("table.rounded", minimum=minimum))
+        if (frame["status"] == "suppressed").any():
+            label = words.text("status.suppressed", self.lang)
+            notes.append(self.say("table.small_cell", label=label, minimum=minimum))
+        return tuple(("", note) for note in notes)

@@ -164,17 +164,8 @@ def at_risk_table(results: Results, analysis: str, caption: str, *, lang: str = 
             of_arm = {row["time"]: write.count(row) for row in rows_of(rows.loc[rows["arm"] == arm])}
             if of_arm:
                 lines.append(Line(write.arm(arm), tuple(of_arm.get(month, NONE) for month in months)))
-    marks = Marks()
-    marks.of(*(note for row in rows_of(frame) for note in _rounded(row, write)))
-    notes = tuple(("", note) for _, note in marks.notes) + write.closing(frame)
-    return Table(caption, write.say("column.month"), _months(months, write), tuple(lines), notes)
-
-
-def _rounded(row: pd.Series, write: Writer) -> list[str]:
-    """Return the note that counts were rounded, in words of the report."""
-    is_rounded = str(row["note"]).startswith("rounded to a multiple")
-    minimum = write.results.provenance.get("disclosure", {}).get("minimum", "")
-    return [write.say("table.rounded", minimum=minimum)] if is_rounded else []
+    columns = _months(months, write)
+    return Table(caption, write.say("column.month"), columns, tuple(lines), write.closing(frame))
 
 
 def _months(months: list[float], write: Writer) -> tuple[Column, ...]:

@@ -58,7 +58,10 @@ def _count(row: pd.Series, write: Writer) -> str:
     """Return "63 (78%)": the count, and its share of the arm."""
     if write.is_hidden(row):
         return write.estimate(row)
-    count, people = float(row["n_event"]), float(row["n"])
+    people = float(row["n"])
+    # A count that was rounded has no exact number of people any more.
+    rounded = float(row["estimate"]) * (people if row["quantity"] == "percentage" else 1.0)
+    count = rounded if pd.isna(row["n_event"]) else float(row["n_event"])
     if row["term"] == "randomised" or not people:
         return write.number(count)
     return f"{write.number(count)} ({words.percentage(count / people, write.lang)})"
