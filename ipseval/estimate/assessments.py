@@ -135,20 +135,20 @@ class Assessments:
                 f"nobody in the {self.arms[arm]!r} arm was seen at month {self.months[month]:g} "
                 f"({int((~seen).sum())} of {seen.size} such cells are empty): leave that month out"
             )
-        if follows := [self.names[at] for at in _dependent(self.design)]:
-            raise AnalysisError(
-                f"{len(follows)} of {self.n_columns} columns follow from those before them "
-                f"({checks.named_list(follows)}): leave them out of adjust="
-            )
+        refuse_dependent(self.design, self.names)
 
 
-def _dependent(X: Floats) -> list[int]:
-    """Return the columns that are linear combinations of columns before them."""
-    length = np.sqrt((X**2).sum(axis=0))
+def refuse_dependent(X: Floats, names: tuple[str, ...]) -> None:
+    """Refuse columns that are linear combinations of columns before them, by name."""
     if len(X) < X.shape[1]:
-        return []  # too few rows is another refusal
+        return  # too few rows is another refusal
+    length = np.sqrt((X**2).sum(axis=0))
     left = np.abs(np.diag(np.linalg.qr(X / np.where(length > 0, length, 1.0), mode="r")))
-    return [int(at) for at in np.flatnonzero(left < 1e-9)]
+    if follows := [names[at] for at in np.flatnonzero(left < 1e-9)]:
+        raise AnalysisError(
+            f"{len(follows)} of {len(names)} columns follow from those before them "
+            f"({checks.named_list(follows)}): leave them out of adjust="
+        )
 
 
 def assessments(

@@ -12,14 +12,14 @@ from scipy.special import stdtr, stdtrit
 
 from ipseval import words
 from ipseval.errors import AnalysisError
-from ipseval.estimate.assessments import Assessments, at, counted, seen_only
+from ipseval.estimate.assessments import Assessments, at, counted, refuse_dependent, seen_only
 from ipseval.estimate.sheet import NOBODY, Sheet, contrast_label, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.canonical_models import canonical_fit
 from ipseval.stats.covariance_structures import STRUCTURES
 from ipseval.stats.denominator_df import CoefficientInference, LinearContrast
 from ipseval.stats.gaussian_blocks import regression
-from ipseval.stats.linear_mixed import linear_mixed
+from ipseval.stats.linear_mixed import LinearMixed, linear_mixed
 from ipseval.stats.repeated_measures import RepeatedMeasures, repeated_measures
 from ipseval.stats.robust_variance import coefficient_covariance
 
@@ -94,14 +94,23 @@ def _fit(panel: Assessments, model: str, options: Row) -> _Fitted:
         }
         return _Fitted(fit.inference, f"mmrm_{fit.structure}", note, record)
     slope = np.array(panel.months)[panel.month] if model == "random_slope" else None
-    mixed = linear_mixed(panel.y, panel.design, panel.person, slope=slope)
-    if not mixed.converged or not _is_usable(mixed.inference):
+    mixed = _linear_mixed(panel, slope)
+    if mixed is None or not mixed.converged or not _is_usable(mixed.inference):
         raise AnalysisError(
             f"The linear mixed model with model={model!r} has no maximum that could be found. "
             f"Use model='mmrm' or fewer covariates."
         )
     note = AT_BOUNDARY if mixed.at_boundary else ""
     return _Fitted(mixed.inference, f"linear_{model}", note, {"words": f"linear_{said}"})
+
+
+def _linear_mixed(panel: Assessments, slope: Floats | None) -> LinearMixed | None:
+    """Return the linear mixed model; None where its covariance stops being positive on the way."""
+    try:
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            return linear_mixed(panel.y, panel.design, panel.person, slope=slope)
+    except np.linalg.LinAlgError:
+        return None
 
 
 def _repeated_measures(panel: Assessments, asked: str, per_arm: bool) -> tuple[RepeatedMeasures, str]:
@@ -114,6 +123,9 @@ def _repeated_measures(panel: Assessments, asked: str, per_arm: bool) -> tuple[R
             )
         except AnalysisError:  # of the whole panel, only an unstructured covariance is refused
             reasons.append(NO_PAIRS)
+            continue
+        except np.linalg.LinAlgError:
+            reasons.append("")
             continue
         if fit.converged and _is_usable(fit.inference):
             said = remarks(*reasons, FEWER_PARAMETERS if reasons else "")
@@ -198,10 +210,13 @@ def _same_every_month(
     if len(panel.compared) < 2:
         return
     for code, pair in enumerate(sheet.trial.design.comparisons, start=1):
-        found = inference.test(panel.changes(code), df=df)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = inference.test(panel.changes(code), df=df)
         numerator = setting(adjust=panel.covariates.names, numerator_df=str(found.numerator_df))
         base = {**row, "setting": numerator, "unit": "", "contrast": contrast_label(*pair)}
         numbers = {"statistic": found.statistic, "df": found.denominator_df, "p_value": found.p_value}
+        if not np.isfinite(list(numbers.values())).all():
+            numbers = {}
         sheet.add("arm_by_month_test", **numbers, **base, **counted(outcome, None, *pair))
 
 
@@ -232,8 +247,15 @@ def _regression(sheet: Sheet, panel: Assessments, here: NDArray[np.bool_]) -> Co
     arms = panel.arm[here, None] == np.arange(1, len(panel.arms))
     covariates = panel.covariates.columns[panel.person[here]]
     X = np.column_stack([np.ones(len(y)), arms, covariates]).astype(np.float64)
+    refuse_dependent(X, ("everyone", *panel.arms[1:], *panel.covariates.labels))
     regression(y, X)
     fit = canonical_fit(y, X, "linear")
+    leverage = np.einsum("np,pq,nq->n", X, fit.inverse_information, X)
+    if alone := int((leverage > 1.0 - 1e-9).sum()):
+        raise AnalysisError(
+            f"{alone} of {len(y)} people are the only ones with their covariates or in their arm, so that "
+            f"there is no HC3 variance: leave covariates out, or use model='mmrm'"
+        )
     covariance = coefficient_covariance(fit, y, X, "hc3")
     df = float(len(y) - X.shape[1])
     quantile = float(stdtrit(df, 0.5 + sheet.conf_level / 2.0))

@@ -297,6 +297,8 @@ def _working(fitted: list[_Fitted], dispersion: float, n_visits: int, kind: str)
         products[part.place] += part.squares / dispersion
         pairs[part.place] += part.group.people.sum()
     above = np.triu(np.ones((n_visits, n_visits), dtype=bool), 1)
+    if not pairs[above].any():
+        raise AnalysisError("Nobody was seen at two visits. Use correlation='independence'.")
     if kind == "unstructured":
         if (pairs[above] == 0).any():
             raise AnalysisError(

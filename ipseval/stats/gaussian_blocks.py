@@ -269,8 +269,8 @@ def fisher_scoring(
 
     def at(place: Floats) -> tuple[Floats, Floats, Derivatives] | None:
         try:
-            theta, jacobian = natural(place)
             with np.errstate(over="raise", invalid="raise", divide="raise"):
+                theta, jacobian = natural(place)
                 return theta, jacobian, derivatives(moments(theta, blocks), reml=reml)
         except (np.linalg.LinAlgError, FloatingPointError):
             return None
@@ -286,8 +286,9 @@ def fisher_scoring(
         information = jacobian.T @ here.expected @ jacobian
         size = np.maximum(np.diag(information), 1e-12 * np.diag(information).max())
         move = -np.linalg.solve(information + damping * np.diag(size), gradient)
-        gain = float(-gradient @ move)
-        if gain < _SMALL_GAIN:
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain = float(-gradient @ move)
+        if gain < _SMALL_GAIN or not np.isfinite(gain):
             break
         tried = at(free + move)
         if tried is not None and tried[2].deviance <= here.deviance + 1e-11 * abs(here.deviance):

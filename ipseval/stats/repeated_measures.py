@@ -136,11 +136,14 @@ def repeated_measures(
     path = fisher_scoring(start, blocks, form.natural, reml=reml)
     here = moments(path.theta, blocks)
     curvature = derivatives(here, reml=reml)
-    inference = coefficient_inference(here, curvature)
+    with np.errstate(over="ignore", invalid="ignore"):  # where nothing converged, which is said
+        inference = coefficient_inference(here, curvature)
     inference = replace(inference, coefficients=inference.coefficients + model.ordinary)
     return RepeatedMeasures(
         coefficients=inference.coefficients,
-        std_error=np.sqrt(np.diag(inference.covariance)),
+        std_error=np.sqrt(
+            np.where(np.diag(inference.covariance) >= 0.0, np.diag(inference.covariance), np.nan)
+        ),
         covariances=np.array([form.matrices(path.theta, number).value for number in range(len(groups))]),
         log_likelihood=-curvature.deviance / 2.0,
         structure=covariance,

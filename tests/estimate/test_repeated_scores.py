@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import cache
 
@@ -292,3 +293,34 @@ def test_known_truth_the_difference_is_unbiased_and_its_interval_covers() -> Non
     estimates, covered = np.array(found).T
     assert abs(estimates.mean() - 0.5) < 3 * estimates.std() / np.sqrt(100)
     assert abs(covered.mean() - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 100)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tiny_trials_give_numbers_or_reasons_and_no_warnings(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    n, months = int(draw.integers(4, 12)), (6, 18, 30)
+    values = {key: score if draw.random() < 0.7 else None for key, score in drawn(n, months, seed).items()}
+    calls = [{"model": model} for model in ("mmrm", "random_intercept", "random_slope", "ancova")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for options in (*calls, {"covariance_per_arm": True}, {"df": "satterthwaite"}):
+            frame = mixed(made(values, n), endpoints.score("qol", months=months), **options).frame
+            answered = frame["estimate"].notna() | frame["p_value"].notna()
+            assert (answered == ~frame["status"].isin(["failed", "not_defined"])).all()
+            assert (frame.loc[~answered, "note"] != "").all()
+            spread = frame.loc[frame["estimate"].notna()]
+            assert (
+                (spread["conf_low"] < spread["estimate"]) & (spread["estimate"] < spread["conf_high"])
+            ).all()
+
+
+def test_a_person_alone_with_their_covariates_has_no_hc3_variance() -> None:
+    trial = made(drawn(12, (6, 18)), 12)
+    people = trial.participants.assign(alone=[1.0] + [0.0] * 11)
+    trial = replace(
+        trial,
+        tables={**trial.tables, "participants": people},
+        covariates={"alone": Variable("alone", "number")},
+    )
+    found = mixed(trial, endpoints.score("qol", months=[6, 18]), model="ancova", adjust=["alone"])
+    assert found.frame["note"].str.contains("1 of 12 people are the only ones with their covariates").all()

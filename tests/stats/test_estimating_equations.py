@@ -183,3 +183,13 @@ def test_missing_labels_are_refused():
     y, X, person, visit = small()
     with pytest.raises(AnalysisError, match="person is missing for 1 of"):
         estimating_equations(y, X, np.where(np.arange(len(y)) == 3, np.nan, person), visit)
+
+
+def test_without_anybody_seen_twice_there_is_no_correlation():
+    y, X, person, visit = small()
+    once = np.unique(person, return_index=True)[1]
+    with pytest.raises(AnalysisError, match="Nobody was seen at two visits"):
+        estimating_equations(y[once], X[once], person[once], visit[once])
+    assert estimating_equations(
+        y[once], X[once], person[once], visit[once], correlation="independence"
+    ).converged
