@@ -61,7 +61,8 @@ def milestone_difference(
     Returns
     -------
     MilestoneContrast
-        ``statistic`` and ``p_value`` are those of `milestone_test` on the same scale.
+        ``statistic`` and ``p_value`` are those of `milestone_test` on the same scale; the statistic has the
+        sign of the difference, also where the scale falls as the probability rises.
 
     Raises
     ------
@@ -99,7 +100,10 @@ def milestone_difference(
         limits = [probability_limits(p, se, conf_level, interval) for p, se in ((p1, se1), (p0, se0))]
         low, high = _joined(p1, p0, *limits)
     test = milestone_test(active, reference, scale=interval, conf_level=conf_level)
-    return test._replace(estimate=difference, std_error=std_error, conf_low=low, conf_high=high)
+    statistic = np.copysign(test.statistic, difference)
+    return test._replace(
+        estimate=difference, std_error=std_error, statistic=statistic, conf_low=low, conf_high=high
+    )
 
 
 def milestone_ratio(
@@ -155,7 +159,14 @@ def milestone_ratio(
         limits = [probability_limits(p, se, conf_level, interval) for p, se in ((p1, se1), (p0, se0))]
         low, high = _joined(log_1, log_0, *((np.log(low), np.log(high)) for low, high in limits))
     test = milestone_test(active, reference, scale=interval, conf_level=conf_level)
-    return test._replace(estimate=ratio, std_error=std_error, conf_low=np.exp(low), conf_high=np.exp(high))
+    statistic = np.copysign(test.statistic, p1 - p0)
+    return test._replace(
+        estimate=ratio,
+        std_error=std_error,
+        statistic=statistic,
+        conf_low=np.exp(low),
+        conf_high=np.exp(high),
+    )
 
 
 def milestone_test(
