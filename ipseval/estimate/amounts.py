@@ -114,7 +114,9 @@ def amounts(
         - ``"ancova"``: the difference in means adjusted by linear regression (HC3), of pseudo-values
           under ``missing="weighted"``;
         - ``"two_part"``: a logistic model of having any and a log-linear model of how much, and the
-          means that follow, under the rule ``missing`` (whole records are weighted);
+          means that follow, under the rule ``missing``; under ``"weighted"`` whole records are weighted
+          (``missing=weighted_records``), so that people lost early stand only through those followed to
+          the end;
         - ``"negative_binomial"``: the rate ratio of days or jobs, each person observed for a time of
           their own, and the means over the whole window; ``"hurdle"``: in two parts, the second a
           zero-truncated negative binomial;
@@ -140,7 +142,8 @@ def amounts(
         where nobody is weighted, and for the main rule bootstrap intervals: percentiles, and one
         corrected for bias and skewness (BCa); the share with none at all; the median; and the
         probability that someone in the active arm had more than someone in the reference arm, ties
-        counting one half. What ``methods`` asks for that cannot be had is a row with its reason.
+        counting one half. What ``methods`` asks for that cannot be had is a row with its reason. A model's
+        rows stand beside the main ones; only the rate ratio, which nothing else answers, is one.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def amounts(
     if asked:
         arguments |= {"methods": list(asked), "strata": list(within), "adjust": list(covariates.names)}
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level), seed)
-    _main_rows(sheet, missing, asked)
+    _main_rows(sheet, missing)
     steps = {month: steps_of(endpoint, month) for month in endpoint.months}
     finer = {"by": tuple(sorted(set().union(*steps.values())))} if endpoint.accrues else {}
     outcome = replace(endpoint, **finer).evaluate(trial)
@@ -213,17 +216,15 @@ def _asked(
     return asked, amounts_by_model.Covariates.of(trial, names)
 
 
-def _main_rows(sheet: Sheet, missing: str, asked: tuple[str, ...]) -> None:
+def _main_rows(sheet: Sheet, missing: str) -> None:
     """Say which rows hold the default of each quantity."""
     sheet.main("log_t", setting_of(missing), "mean")
     sheet.main("t_workers", setting_of(missing), "mean_difference")
     sheet.main("", setting_of("as_not_employed"), "median", "share_zero", "probability_of_superiority")
     sheet.main("hedges_g", "", "standardised_mean_difference")
     sheet.main("negative_binomial", "", "rate_ratio")
-    for model in ("two_part", "hurdle", "negative_binomial"):
-        if model in asked:
-            sheet.main(model, "", "mean_ratio")
-            break
+    # The difference answers: what a model says of the same comparison beside it is never a main row.
+    sheet.main("t_workers", "", "mean_ratio", "odds_ratio")
 
 
 def _mean(data: Arm, rule: str, conf_level: float) -> Any:

@@ -34,6 +34,7 @@ CONSTANT_RATE = words.text("note.constant_rate")
 DOES_NOT_VARY = words.text("note.does_not_vary")
 NEEDS_COUNTS = words.text("note.needs_counts")
 NO_RATE = words.text("note.no_rate")
+WHOLE_RECORDS = words.text("note.whole_records")
 THOSE_WITH_ANY = words.text("note.those_with_any")
 
 Floats = NDArray[np.float64]
@@ -125,14 +126,19 @@ def by_model(
                 continue
             counted = rule if method in _BY_RULE else "days_observed"
             used = pair[0].under(counted), pair[1].under(counted)
-            row = {**keys, "setting": setting(missing=counted, adjust=covariates.names), "unit": unit}
+            whole = method == "two_part" and counted == "weighted"
+            told = "weighted_records" if whole else counted
+            row = {**keys, "setting": setting(missing=told, adjust=covariates.names), "unit": unit}
+            # Whose record is not whole has weight 0.
+            fitted = [data.under("observed") for data in used] if whole else used
             # Arms adjusted together with one of several others differ from contrast to contrast.
             about = {"term": label} if len(sheet.trial.design.comparisons) > 1 else {}
             rows = {
-                name: {**row, **about, "arm": name, "n": len(data.place), "n_missing": data.n_missing}
-                for name, data in zip(names, used, strict=True)
+                name: {**row, **about, "arm": name, **people_of([data], [data]), "n_event": workers}
+                for name, data, workers in zip(names, fitted, map(_workers, fitted), strict=True)
             }
-            rows[label] = {**row, "contrast": label, **people_of(pair, used)}
+            rows[label] = {**row, "contrast": label, **people_of(pair, fitted)}
+            rows[label]["n_event"] = sum(map(_workers, fitted))
             write = _Model(sheet, names, rows, used, counted, _People.of(used, covariates))
             if method == "ancova":
                 write.ancova()
@@ -176,12 +182,14 @@ class _Model:
         people, level = self.people, self.sheet.conf_level
         lost = people.lost if self.rule == "weighted" else {}
         said = [BOTH_PARTS_HOLD] if people.columns.size else []
+        whole = [WHOLE_RECORDS] if lost and not people.is_complete.all() else []
+        said += whole
 
         def fit() -> None:
             found = two_part(people.y, people.in_active, people.columns, **lost, conf_level=level)
             self._marginal(found.marginal, "two_part", said)
             row = self.rows[self.label] | {"unit": "ratio"}
-            any_said = self._said()
+            any_said = [*whole, *self._said()]
             self.sheet.add(
                 "odds_ratio", **row, method="two_part_any", **columns_of(found.any_odds_ratio, any_said)
             )
@@ -261,6 +269,11 @@ class _Model:
                 self.sheet.add(quantity, **self.rows[self.label] | failed | unit)
             return False
         return True
+
+
+def _workers(data: Arm) -> int:
+    """Return how many had any."""
+    return int((data.amount > 0).sum())
 
 
 def _pseudo_values(data: Arm) -> Floats:

@@ -36,6 +36,7 @@ _OF_COUNTING = frozenset(
         "sd_with_zeros",
         "many_level",
         "both_parts_hold",
+        "whole_records",
         "constant_rate",
         "seen_only",
         "seen_only_at_random",

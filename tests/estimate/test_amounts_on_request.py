@@ -76,11 +76,29 @@ def test_a_two_part_model_without_covariates_has_the_means_of_its_rule(found: Re
     weighted = amounts(alpha(), endpoints.longest_job(by=18), methods=["two_part"], replicates=100)
     for arm in ("IPS", "usual"):
         model, mean = (
-            weighted.one(quantity="mean", arm=arm, method=method, setting="missing=weighted")
-            for method in ("two_part", "log_t")
+            weighted.one(quantity="mean", arm=arm, method=method, setting=f"missing={rule}")
+            for method, rule in (("two_part", "weighted_records"), ("log_t", "weighted"))
         )
         assert model.estimate == pytest.approx(mean.estimate)
         assert model.std_error == pytest.approx(mean.std_error, rel=0.02)  # n / (n - 2) over both arms
+
+
+def test_a_model_asked_for_stands_beside_the_main_rows_and_counts_whom_it_was_fitted_to() -> None:
+    days = endpoints.days_worked(by=18)
+    models = ("two_part", "hurdle", "negative_binomial", "ancova")
+    found = amounts(alpha(), days, methods=models, replicates=100)
+    main = found.main.frame
+    assert set(main["method"]) == {"log_t", "t_workers", "", "brunner_munzel_logit", "negative_binomial"}
+    assert set(main.loc[main["method"] == "negative_binomial", "quantity"]) == {"rate_ratio"}
+    seen = days.evaluate(alpha())
+    for arm in ("IPS", "usual"):
+        people = seen.loc[seen["arm"] == arm]
+        whole = people.loc[people["is_complete"]]
+        for method, used in (("two_part", whole), ("hurdle", people), ("negative_binomial", people)):
+            row = found.one(quantity="mean", arm=arm, method=method)
+            counted = (len(used), (used["value"] > 0).sum(), len(people) - len(whole))
+            assert (row.n, row.n_event, row.n_missing) == counted
+        assert "only through people with complete records" in found.one(arm=arm, method="two_part").note
 
 
 def test_the_adjusted_difference_is_that_of_case_g1() -> None:
