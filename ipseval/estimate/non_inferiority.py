@@ -19,6 +19,8 @@ from ipseval.stats.exact_unconditional import exact_unconditional_test
 #: The method of each row, and the kernel's own name of it; the first is the default.
 METHODS = {"miettinen_nurminen_test": "miettinen_nurminen", "farrington_manning": "farrington_manning"}
 EXACT = "exact_unconditional"
+#: The default test with the unknown counted against the claim.
+LEAST_FAVOURABLE = "miettinen_nurminen_least_favourable"
 
 #: What a margin is a margin of, and the function whose score limits go with it.
 _LIMITS: dict[str, Callable[..., Any]] = {
@@ -26,6 +28,7 @@ _LIMITS: dict[str, Callable[..., Any]] = {
     "ratio": two_proportions.risk_ratio,
 }
 _TERMS = {"difference": "risk_difference", "ratio": "risk_ratio"}
+_BY_A_RULE = words.text("note.least_favourable_beside")
 _SAID = {"": "", **{name: words.text(f"note.{name}") for name in non_inferiority.VERDICTS}}
 
 
@@ -71,22 +74,28 @@ def margin_rows(
     """Return the one-sided tests at each margin with what the interval says of it, rows per view.
 
     The verdict goes by two-sided limits, which exclude the margin exactly where Miettinen and Nurminen's
-    test rejects at half of alpha; that of the exact test goes by the exact limits.
+    test rejects at half of alpha; that of the exact test goes by the exact limits. Counting the unknown alike
+    in both arms makes the arms alike: the default test stands under their least favourable counting too.
     """
     rows: list[list[Keys]] = [[] for _ in views]
-    told = [i for i, view in enumerate(views) if view.is_main]
-    table = tables_of([views[i] for i in told], pair)
     for margin in margins:
+        hardest = "worst_case" if margin.higher_is_better else "best_case"
+        told = [i for i, view in enumerate(views) if view.is_main or view.way == hardest]
+        table = tables_of([views[i] for i in told], pair)
         for method, numbers in _tests(table, margin, also).items():
             verdicts = _verdicts(table, margin, method, conf_level)
             for place, i in enumerate(told):
+                if not views[i].is_main and method != next(iter(METHODS)):
+                    continue
                 about = views[i].about(pair)
                 row = {name: values[place] for name, values in numbers.items()}
-                said = remarks(str(about["note"]), _SAID[str(verdicts[place])])
+                beside = _BY_A_RULE if about["n_missing"] and views[i].way != hardest else ""
+                said = remarks(str(about["note"]), _SAID[str(verdicts[place])], beside)
                 # A verdict is no warning; what is said of the people counted may be one.
                 status = {"status": "ok"} if np.isfinite(row["p_value"]) and not about["note"] else {}
                 text = setting(missing=views[i].way, margin=f"{margin.null:g}")
-                keys = {"method": method, "term": _TERMS[margin.measure], "setting": text}
+                called = method if views[i].is_main else LEAST_FAVOURABLE
+                keys = {"method": called, "term": _TERMS[margin.measure], "setting": text}
                 rows[i].append({**about, **row, **keys, **said, **status, "quantity": "non_inferiority_test"})
     return rows
 

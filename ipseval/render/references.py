@@ -21,6 +21,7 @@ REFERENCES: dict[str, str] = {
     ),
     "barnard": "Suissa & Shuster (1985), Journal of the Royal Statistical Society A 148:317-327",
     "boschloo": "Boschloo (1970), Statistica Neerlandica 24:1-9",
+    "miettinen_nurminen_least_favourable": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
     "miettinen_nurminen_test": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
     "farrington_manning": "Farrington & Manning (1990), Statistics in Medicine 9:1447-1454",
     "linear_clustered": "Bell & McCaffrey (2002), Survey Methodology 28:169-181",

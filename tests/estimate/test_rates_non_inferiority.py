@@ -9,6 +9,7 @@ import pytest
 from ipseval import endpoints, run, words
 from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError, PlanError
+from ipseval.estimate.non_inferiority import LEAST_FAVOURABLE
 from ipseval.estimate.rates import rates
 from ipseval.estimate.unadjusted_rates import ALSO
 from ipseval.plan import read_plan
@@ -37,8 +38,13 @@ def table(found: Results) -> tuple[int, int, int, int]:
 
 def test_each_margin_has_both_score_tests(found: Results) -> None:
     rows = found.frame.loc[found.frame["quantity"] == "non_inferiority_test"]
-    assert sorted(rows["setting"].unique()) == [DIFFERENCE, "missing=as_not_employed; margin=0.8"]
-    assert len(rows) == 4
+    beside = rows["method"] == LEAST_FAVOURABLE
+    assert sorted(rows["setting"][~beside].unique()) == [DIFFERENCE, "missing=as_not_employed; margin=0.8"]
+    assert sorted(rows["setting"][beside]) == [
+        "missing=worst_case; margin=-0.1",
+        "missing=worst_case; margin=0.8",
+    ]
+    assert len(rows) == 6
     row = found.one(setting=DIFFERENCE, method="farrington_manning")
     expected = non_inferiority_test(*table(found), margin=0.1, method="farrington_manning")
     assert [row.statistic, row.p_value] == list(expected)
@@ -51,12 +57,16 @@ def test_the_verdict_is_what_the_score_interval_says(found: Results) -> None:
     )
     row = found.one(setting=DIFFERENCE, method="miettinen_nurminen_test")
     verdict = "superior" if limits.conf_low > 0 else "non_inferior" if limits.conf_low > -0.1 else "not_shown"
-    assert row.note == words.text(f"note.{verdict}")
+    assert row.note.startswith(words.text(f"note.{verdict}"))
+    assert words.text("note.least_favourable_beside") in row.note
+    worst = rates(alpha(), BY_18, strata=(), missing="best_worst", margin=0.1)
+    hardest = found.one(term="risk_difference", method=LEAST_FAVOURABLE)
+    assert hardest.p_value == worst.one(setting=hardest.setting, method="miettinen_nurminen_test").p_value
     turned = rates(alpha(), BY_18, strata=(), margin=0.1, higher_is_better=False)
     row = turned.one(setting="missing=as_not_employed; margin=0.1", method="miettinen_nurminen_test")
     worse = "inferior" if limits.conf_low > 0.1 else "not_shown"
     if limits.conf_high > 0.1:
-        assert row.note == words.text(f"note.{worse}")
+        assert row.note.startswith(words.text(f"note.{worse}"))
 
 
 @pytest.mark.parametrize("lang", words.LANGUAGES)
