@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ipseval import words
 from ipseval.estimate.arm_times import ArmTimes, Pair, both
-from ipseval.estimate.sheet import Sheet
+from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.stats.cumulative_incidence import CumulativeIncidence, cumulative_incidence, incidence_at
 from ipseval.stats.milestones import milestone_difference, milestone_ratio
 
@@ -52,3 +53,10 @@ def first_horizon(found: Any) -> dict[str, float]:
     """Return the entry of the one horizon or milestone asked for, as columns."""
     names = [name for name in found._fields if name not in ("horizon", "time")]
     return {name: float(np.atleast_1d(getattr(found, name))[0]) for name in names}
+
+
+def say_also(sheet: Sheet, text: str, of: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Say of some rows that have a number what it assumes; that is no warning and leaves their status."""
+    for row in sheet.rows:
+        if row["status"] in ("ok", "warned") and of(row):
+            row.update(remarks(row.get("note") or "", text))
