@@ -80,7 +80,7 @@ def plot(
     >>> import ipseval as ips
     >>> found = ips.rates(ips.example("scion"), ips.ever_employed(by=30))
     >>> ips.plot(found, lang="nl", width_mm=120).title
-    'Ooit betaald regulier werk. Per arm, en het verschil: IPS min usual vocational rehabilitation'
+    'Ooit betaald regulier werk. Per arm, en het verschil: IPS min gebruikelijke arbeidsrehabilitatie'
     """
     checks.one_of(lang, LANGUAGES, "lang")
     width = _width(width_mm)

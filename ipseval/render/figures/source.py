@@ -85,7 +85,8 @@ class Source:
 
     def arm(self, name: str) -> str:
         """Return an arm's label."""
-        return str(self.results.provenance.get("trial", {}).get("arm_labels", {}).get(name, name))
+        label = self.results.provenance.get("trial", {}).get("arm_labels", {}).get(name, name)
+        return words.translated(str(label), self.lang)
 
     def pair(self, contrast: str) -> tuple[str, str]:
         """Return the active and the reference arm of a contrast."""
