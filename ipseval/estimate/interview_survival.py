@@ -15,7 +15,7 @@ from ipseval.errors import AnalysisError, DataError
 from ipseval.estimate.hazard_rows import ratio_row
 from ipseval.estimate.hazards import DEATH_CENSORS
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
-from ipseval.estimate.time_contrasts import first_horizon, say_also
+from ipseval.estimate.time_contrasts import ZERO_WITHOUT_JOB, first_horizon, is_time_since, say_also
 from ipseval.results import Declaration, Results
 from ipseval.results.setting import part_of, setting
 from ipseval.stats.cox import cox
@@ -206,6 +206,7 @@ def interview_survival(
             _means_compared(sheet, keys, pair, horizon, began)
             for within in dict.fromkeys(((), strata)):
                 _hazards_compared(sheet, keys, pair, horizon, began, within)
+    say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
     say_also(sheet, DAY_TAKEN_AS_KNOWN, lambda row: bool(part_of(row.get("setting") or "", "began")))
     return sheet.results()
 

@@ -16,7 +16,12 @@ from ipseval.estimate.clustered_rates import clusters_of
 from ipseval.estimate.hazards import Models, hazards
 from ipseval.estimate.restricted_means import arm_restricted_means, restricted_mean_contrasts
 from ipseval.estimate.sheet import Sheet, contrast_label
-from ipseval.estimate.time_contrasts import incidence_contrasts
+from ipseval.estimate.time_contrasts import (
+    ZERO_WITHOUT_JOB,
+    incidence_contrasts,
+    is_time_since,
+    say_also,
+)
 from ipseval.results import Declaration, Results
 from ipseval.trial import Trial
 
@@ -201,6 +206,7 @@ def survival(
         incidence_contrasts(sheet, label, pair, months)
         restricted_mean_contrasts(sheet, label, pair, ends, covariates)
         hazards(sheet, label, pair, models)
+    say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
     return sheet.results()
 
 

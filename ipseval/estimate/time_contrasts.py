@@ -13,6 +13,7 @@ from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.stats.cumulative_incidence import CumulativeIncidence, cumulative_incidence, incidence_at
 from ipseval.stats.milestones import milestone_difference, milestone_ratio
 
+ZERO_WITHOUT_JOB = words.text("note.zero_without_job")
 NOT_FOLLOWED = words.text("note.not_followed_so_far")
 
 MAIN_SCALE = "aalen_johansen_log_log"
@@ -60,3 +61,8 @@ def say_also(sheet: Sheet, text: str, of: Callable[[Mapping[str, Any]], bool]) -
     for row in sheet.rows:
         if row["status"] in ("ok", "warned") and of(row):
             row.update(remarks(row.get("note") or "", text))
+
+
+def is_time_since(row: Mapping[str, Any]) -> bool:
+    """Whether a row is about the mean time since the first job, which is 0 for people without one."""
+    return str(row["quantity"]).startswith("restricted_mean_time_lost")
