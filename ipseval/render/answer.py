@@ -54,7 +54,8 @@ def _in_order(results: Results) -> list[tuple[str, dict[str, object]]]:
 def answer(results: Results, *, lang: str = "en") -> list[str]:
     """Return what was found in one sentence per contrast, and how many outcomes were unknown.
 
-    Without rates, the first contrast that can be shown is said; without any, that nothing can be.
+    Without rates, the first difference that can be shown is said, before ratios and tests and at the
+    longest month; without any, that nothing can be.
     """
     write = Writer(results, lang)
     found = compared(results)
@@ -63,7 +64,10 @@ def answer(results: Results, *, lang: str = "en") -> list[str]:
     main = results.main.frame
     shown = main.loc[(main["contrast"] != "") & main["status"].isin(["ok", "warned"])]
     if len(shown):
-        return [sentence(shown.iloc[0], results, lang=lang)]
+        is_difference = shown["quantity"].str.endswith("_difference")
+        told = shown.loc[is_difference] if is_difference.any() else shown
+        latest = told.sort_values("time", ascending=False, kind="stable", na_position="last")
+        return [sentence(latest.iloc[0], results, lang=lang)]
     return [write.say("answer.hidden")]
 
 
