@@ -15,7 +15,13 @@ from ipseval.errors import AnalysisError, DataError
 from ipseval.estimate.hazard_rows import ratio_row
 from ipseval.estimate.hazards import DEATH_CENSORS
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
-from ipseval.estimate.time_contrasts import ZERO_WITHOUT_JOB, first_horizon, is_time_since, say_also
+from ipseval.estimate.time_contrasts import (
+    ZERO_WITHOUT_JOB,
+    first_horizon,
+    is_time_since,
+    say_also,
+    say_of_the_lost,
+)
 from ipseval.results import Declaration, Results
 from ipseval.results.setting import part_of, setting
 from ipseval.stats.cox import cox
@@ -207,6 +213,7 @@ def interview_survival(
             for within in dict.fromkeys(((), strata)):
                 _hazards_compared(sheet, keys, pair, horizon, began, within)
     say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
+    say_of_the_lost(sheet)
     say_also(sheet, DAY_TAKEN_AS_KNOWN, lambda row: bool(part_of(row.get("setting") or "", "began")))
     return sheet.results()
 

@@ -21,6 +21,7 @@ from ipseval.estimate.time_contrasts import (
     incidence_contrasts,
     is_time_since,
     say_also,
+    say_of_the_lost,
 )
 from ipseval.results import Declaration, Results
 from ipseval.trial import Trial
@@ -207,6 +208,7 @@ def survival(
         restricted_mean_contrasts(sheet, label, pair, ends, covariates)
         hazards(sheet, label, pair, models)
     say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
+    say_of_the_lost(sheet)
     return sheet.results()
 
 

@@ -13,6 +13,7 @@ from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.stats.cumulative_incidence import CumulativeIncidence, cumulative_incidence, incidence_at
 from ipseval.stats.milestones import milestone_difference, milestone_ratio
 
+LOST_LEAVE = words.text("note.lost_leave")
 ZERO_WITHOUT_JOB = words.text("note.zero_without_job")
 NOT_FOLLOWED = words.text("note.not_followed_so_far")
 
@@ -61,6 +62,18 @@ def say_also(sheet: Sheet, text: str, of: Callable[[Mapping[str, Any]], bool]) -
     for row in sheet.rows:
         if row["status"] in ("ok", "warned") and of(row):
             row.update(remarks(row.get("note") or "", text))
+
+
+def say_of_the_lost(sheet: Sheet) -> None:
+    """Say in the main rows of contrasts what they assume of people who were lost, where any were."""
+    method, setting = sheet.main_methods, sheet.main_settings
+
+    def is_main_contrast(row: Mapping[str, Any]) -> bool:
+        quantity, used = row["quantity"], row.get("method", "")
+        is_main = row.get("setting", "") == setting.get(quantity, "") and used == method.get(quantity, used)
+        return bool(is_main and row.get("contrast") and row.get("n_missing"))
+
+    say_also(sheet, LOST_LEAVE, is_main_contrast)
 
 
 def is_time_since(row: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from ipseval import endpoints
 from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError
 from ipseval.estimate.survival import DECLARATION, survival
+from ipseval.examples import example
 from ipseval.results import Results
 from ipseval.results.sentences import sentence
 from ipseval.results.vocabulary import KEY, QUANTITIES
@@ -296,6 +297,17 @@ def test_covariates_and_frailties_are_refused_with_what_to_do() -> None:
 
 
 # ---- in words
+
+
+def test_main_contrasts_say_what_they_assume_of_the_lost_and_only_where_there_are_any() -> None:
+    found = survival(example("scion"), endpoints.time_to_first_job(30))
+    for quantity in ("cumulative_incidence_difference", "log_rank_test", "gray_test", "hazard_ratio"):
+        row = found.main.one(quantity=quantity, time=30)
+        assert row.n_missing > 0
+        assert "assuming that leaving says nothing about finding work" in sentence(row, found)
+    assert found.main.one(quantity="cumulative_incidence_difference", time=30).status == "ok"
+    plain = survival(make_trial(two_arms(20), jobs=[job("P001", 9, 99)]), endpoints.time_to_first_job(30))
+    assert not plain.frame["note"].str.contains("leaving says nothing").any()
 
 
 def test_the_direction_of_a_restricted_mean_is_said_in_words() -> None:
