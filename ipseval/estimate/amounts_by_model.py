@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseval import words
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.estimate.amount_people import Arm, Pair, columns_of, people_of, said_of
 from ipseval.estimate.design_matrix import adjustment, with_labels
 from ipseval.estimate.sheet import Sheet, contrast_label
@@ -29,6 +29,12 @@ _BY_RULE = ("ancova", "two_part")
 #: Amounts of one job, which do not grow in proportion to the days observed.
 _OF_ONE_JOB = ("longest_job", "job_tenure")
 
+#: With fewer people who had any in an arm, how much they had is a matter of one or two of them.
+_FEWEST = 5
+#: How many days the unit of an amount of time has.
+_DAYS = {"days": 1.0, "weeks": 7.0}
+
+BEYOND_WINDOW = words.text("note.beyond_window")
 BOTH_PARTS_HOLD = words.text("note.both_parts_hold")
 CONSTANT_RATE = words.text("note.constant_rate")
 DOES_NOT_VARY = words.text("note.does_not_vary")
@@ -186,6 +192,7 @@ class _Model:
         said += whole
 
         def fit() -> None:
+            self._enough_workers(lost.get("is_complete"))
             found = two_part(people.y, people.in_active, people.columns, **lost, conf_level=level)
             self._marginal(found.marginal, "two_part", said)
             row = self.rows[self.label] | {"unit": "ratio"}
@@ -219,6 +226,7 @@ class _Model:
                 raise AnalysisError(NO_RATE)
             if (people.y != np.floor(people.y)).any():
                 raise AnalysisError(NEEDS_COUNTS)
+            self._enough_workers()
             arguments = people.y, people.in_active, people.columns
             said = [CONSTANT_RATE] if (people.days_observed < window).any() else []
             if method == "hurdle":
@@ -226,7 +234,7 @@ class _Model:
                 self._marginal(hurdle(*arguments, exposure=people.days_observed, at=window), method, said)
                 return
             found = negative_binomial(*arguments, exposure=people.days_observed)
-            self._marginal(found.means(window), method, said)
+            said += self._marginal(found.means(window), method, said)
             for variance, name in zip(VARIANCES, (method, f"{method}_model"), strict=True):
                 ratio = columns_of(found.rate_ratio(variance, conf_level=level), [*said, *self._said()])
                 self.sheet.add(
@@ -238,9 +246,28 @@ class _Model:
     def _said(self) -> list[str]:
         return [*said_of(self.sheet, self.pair, self.rule), self.people.note]
 
-    def _marginal(self, found: Standardised, method: str, said: list[str]) -> None:
-        """Write both marginal means, their difference and their ratio."""
-        level, said = self.sheet.conf_level, [*said, *self._said()]
+    def _enough_workers(self, is_complete: NDArray[np.bool_] | None = None) -> None:
+        """Refuse an arm in which a few had any; one in which nobody had is refused by the model itself."""
+        counts = np.ones(len(self.people.y), np.bool_) if is_complete is None else is_complete
+        for name, members in zip(self.names, (self.people.in_active, ~self.people.in_active), strict=True):
+            amounts = self.people.y[members & counts]
+            if 0 < (have := int((amounts > 0).sum())) < _FEWEST:
+                raise NotDefinedError(
+                    f"Only {have} of {len(amounts)} people in the {name} arm have any to model: at least "
+                    f"{_FEWEST} are needed in each arm. Report the difference in means."
+                )
+
+    def _beyond(self, means: Floats) -> list[str]:
+        """Return what must be said of a mean above what the window holds, in an amount of days."""
+        if (unit := self.rows[self.label]["unit"]) not in _DAYS:
+            return []
+        window = float(self.pair[0].ends[-1]) + 1.0
+        return [BEYOND_WINDOW] if (means > window / _DAYS[unit]).any() else []
+
+    def _marginal(self, found: Standardised, method: str, said: list[str]) -> list[str]:
+        """Write both marginal means, their difference and their ratio; return what they say of the model."""
+        level, beyond = self.sheet.conf_level, self._beyond(found.means)
+        said = [*beyond, *said, *self._said()]
         for name, is_active in zip(self.names, (True, False), strict=True):
             mean = columns_of(found.mean(is_active, conf_level=level), [*said, found.note])
             self.sheet.add("mean", **self.rows[name], method=method, **mean)
@@ -248,6 +275,7 @@ class _Model:
             row = self.rows[self.label] | ({"unit": "ratio"} if measure == "ratio" else {})
             contrast = columns_of(found.contrast(measure, conf_level=level), said)
             self.sheet.add(quantity, **row, method=method, **contrast)
+        return beyond
 
     def _attempt(
         self,
@@ -261,7 +289,8 @@ class _Model:
         try:
             work()
         except AnalysisError as refusal:
-            failed = {"method": method, "status": "failed", "note": with_labels(refusal, self.people.labels)}
+            status = "not_defined" if isinstance(refusal, NotDefinedError) else "failed"
+            failed = {"method": method, "status": status, "note": with_labels(refusal, self.people.labels)}
             for name in self.names if of_arms else ():
                 self.sheet.add("mean", **self.rows[name] | failed)
             for quantity in contrasts:

@@ -65,7 +65,7 @@ def hurdle(
     Notes
     -----
     The covariance is that of the infinitesimal jackknife times n / (n - k), with k coefficients in each part.
-    Estimates agree with glmmTMB (``truncated_nbinom2``) and with R's pscl.
+    Estimates agree with glmmTMB (``truncated_nbinom2``) and with R's pscl. Limits are t, as of `two_part`.
 
     References
     ----------
@@ -108,7 +108,7 @@ def hurdle(
     return Standardised(
         means=np.array(means),
         covariance=stacked @ stacked.T / (n * (n - k)),
-        df=float("inf"),
+        df=float(has_any.sum() - k),
         model="hurdle",
         estimand="population",
         variance="robust",

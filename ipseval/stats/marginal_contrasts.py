@@ -56,7 +56,8 @@ class Standardised:
         Active arm, reference arm; proportions for a yes/no outcome.
     covariance : (2, 2) array
     df : float
-        Infinite (normal limits), or the number of clusters less 1.
+        Infinite (normal limits), the number of clusters less 1, or, of amounts, the people with any less
+        the coefficients of how much.
     model, estimand, variance : str
         As asked for.
     coefficients : (k,) array

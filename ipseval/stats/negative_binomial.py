@@ -45,6 +45,8 @@ class NegativeBinomial:
     scores : (n, k) array
         Each person's share in the error of the coefficients; their cross-product is the "robust" covariance
         but for its factor n / (n - k).
+    df : float
+        Of limits and tests: people with any, less k.
     note : str
         What a reader must know; empty if nothing.
     """
@@ -55,6 +57,7 @@ class NegativeBinomial:
     log_likelihood: float
     design: ArmDesign
     scores: Floats
+    df: float
     note: str = ""
 
     def rate_ratio(self, variance: str = "robust", *, conf_level: float = 0.95) -> Contrast:
@@ -69,7 +72,7 @@ class NegativeBinomial:
         checks.one_of(variance, VARIANCES, "variance")
         std_error = float(np.sqrt(self.covariances[variance][1, 1]))
         ratio = wald_contrast(
-            float(self.coefficients[1]), std_error, np.inf, conf_level=conf_level, is_log=True
+            float(self.coefficients[1]), std_error, self.df, conf_level=conf_level, is_log=True
         )
         return ratio._replace(note=self.note)
 
@@ -96,7 +99,7 @@ class NegativeBinomial:
         return Standardised(
             means=np.array(means),
             covariance=covariance,
-            df=float("inf"),
+            df=self.df,
             model="negative_binomial",
             estimand="population",
             variance=variance,
@@ -142,6 +145,8 @@ def negative_binomial(
     the observed information in coefficients and log alpha together, as glmmTMB has it; R's ``glm.nb`` takes
     alpha as known and gives smaller standard errors. "robust" is the sandwich of that information, alpha
     included, times n / (n - k): statsmodels' ``NegativeBinomial`` with ``cov_type="HC0"`` but for the factor.
+    Limits and tests are t on the people with any less k, where programs use the normal, which is too short
+    where few people have any; they are NaN where no degree of freedom is left.
 
     References
     ----------
@@ -172,6 +177,7 @@ def negative_binomial(
         log_likelihood=at.log_likelihood,
         design=design,
         scores=scores,
+        df=float(np.count_nonzero(counts) - k),
         note="" if alpha else POISSON,
     )
 

@@ -55,7 +55,7 @@ class TwoPart:
     names : tuple of str
         "intercept", "arm", "covariate 0", ...
     n_positive : int
-        People with any.
+        People with any whom the second part is fitted to.
     """
 
     marginal: Standardised
@@ -111,7 +111,10 @@ def two_part(
     The second part is a generalised linear model with log link and gamma variance: quasi-likelihood, of
     which only the mean must be right. Covariances are those of the infinitesimal jackknife of this very
     estimator (both parts, the average over covariates and the weights included), times n / (n - k) with k
-    coefficients in each part. Estimates agree with R's glm and, as a hurdle gamma, with glmmTMB.
+    coefficients in each part. Estimates agree with R's glm and, as a hurdle gamma, with glmmTMB. Limits and
+    tests of the means, and of the second part, are t on the people with any less k: they alone tell how much
+    amounts differ, and where they are few a normal quantile, which other programs use, is too short. The odds
+    of having any rest on everybody, and are normal.
 
     References
     ----------
@@ -144,14 +147,17 @@ def two_part(
         slopes = (mean * (1 - share)) @ rows / values.size, mean @ rows / values.size
         influence.append(spread.of(*slopes) + mean - means[-1])
     stacked = np.array(influence)
-    arm_of = np.eye(design.observed.shape[1])[1]
+    k = design.observed.shape[1]
+    n_positive = int(((values > 0) & (weights > 0)).sum())
+    df = float(n_positive - k)
+    arm_of = np.eye(k)[1]
     nothing = np.zeros_like(arm_of)
     in_active = design.in_active
     return TwoPart(
         marginal=Standardised(
             means=np.array(means),
             covariance=spread.covariance(stacked),
-            df=float("inf"),
+            df=df,
             model="two_part",
             estimand="population",
             variance="robust",
@@ -160,12 +166,12 @@ def two_part(
             n_1=int(in_active.sum()),
             n_0=int((~in_active).sum()),
         ),
-        any_odds_ratio=spread.ratio(parts.any[1], arm_of, nothing, conf_level),
-        positive_ratio=spread.ratio(parts.positive[1], nothing, arm_of, conf_level),
+        any_odds_ratio=spread.ratio(parts.any[1], arm_of, nothing, np.inf, conf_level),
+        positive_ratio=spread.ratio(parts.positive[1], nothing, arm_of, df, conf_level),
         any_coefficients=parts.any,
         positive_coefficients=parts.positive,
         names=design.names,
-        n_positive=int((values > 0).sum()),
+        n_positive=n_positive,
     )
 
 
@@ -318,10 +324,12 @@ class _Spread:
         covariance: Floats = influence @ influence.T / (self.n * (self.n - self.k))
         return covariance
 
-    def ratio(self, log: float, any_slopes: Floats, positive_slopes: Floats, conf_level: float) -> Contrast:
+    def ratio(
+        self, log: float, any_slopes: Floats, positive_slopes: Floats, df: float, conf_level: float
+    ) -> Contrast:
         """Return a ratio from its log."""
         variance = self.covariance(self.of(any_slopes, positive_slopes)[None, :])[0, 0]
-        return wald_contrast(float(log), float(np.sqrt(variance)), np.inf, conf_level=conf_level, is_log=True)
+        return wald_contrast(float(log), float(np.sqrt(variance)), df, conf_level=conf_level, is_log=True)
 
 
 def _amounts(y: ArrayLike, design: ArmDesign) -> Floats:

@@ -262,6 +262,49 @@ def test_what_has_no_answer_is_a_row_with_its_reason() -> None:
     assert "nobody is left to count" in nobody["t"]
 
 
+@pytest.mark.parametrize("model", ["two_part", "hurdle", "negative_binomial"])
+def test_fewer_than_five_who_had_any_are_not_modelled(model: str) -> None:
+    odd = [job(f"P{i:03d}", 0, 2 * i * i) for i in range(1, 15, 2)]
+    for few, wanted in ((4, "not_defined"), (5, "ok")):
+        even = [job(f"P{i:03d}", 0, 2 * i * i) for i in range(0, 2 * few, 2)]
+        found = amounts(
+            make_trial(two_arms(40), jobs=odd + even),
+            endpoints.days_worked(by=30),
+            methods=[model],
+            replicates=100,
+        )
+        rows = found.select(method=model).frame
+        assert set(rows["status"]) == {wanted}
+        assert rows["note"].str.contains("Only 4 of 20 people in the usual arm").all() == (few == 4)
+        if few == 5:  # 7 and 5 people, less the intercept and the arm
+            assert set(found.select(method=model, contrast="IPS - usual").frame["df"]) == {10.0}
+
+
+def test_a_mean_of_more_days_than_there_are_is_remarked_upon() -> None:
+    # Nearly all of each arm are at a site of their own, where they work long; two of the other arm hardly do.
+    people, jobs = [], []
+    for arm, site, size, worked in (
+        ("IPS", "A", 18, [900] * 10),
+        ("IPS", "B", 2, [900] * 2),
+        ("usual", "A", 2, [5] * 2),
+        ("usual", "B", 18, [900] * 5),
+    ):
+        names = [f"{arm[0]}{site}{i:02d}" for i in range(size)]
+        people += [person(name, arm=arm, site=site) for name in names]
+        jobs += [job(name, 0, days - 1) for name, days in zip(names, worked, strict=False)]
+    found = amounts(
+        make_trial(people, jobs=jobs),
+        endpoints.days_worked(by=30),
+        methods=["negative_binomial"],
+        adjust=["site"],
+        replicates=100,
+    )
+    rows = found.select(method="negative_binomial").frame
+    assert rows["estimate"].max() > 913
+    assert rows["note"].str.contains("exceeds what the window can hold").all()
+    assert set(rows["status"]) == {"warned"}
+
+
 def test_separation_by_a_covariate_names_it() -> None:
     people = [person(f"P{i:02d}", arm="IPS" if i % 2 else "usual", site="AB"[i % 4 > 1]) for i in range(40)]
     jobs = [job(f"P{i:02d}", i, 99 + i) for i in range(40) if i % 4 > 1 and i % 5]
