@@ -81,12 +81,14 @@ def _by_period(
         found = cox_by_period(people.days, event, active, days, strata=strata)
         periods = zip((0.0, *cuts), (*cuts, horizon), found.fits, found.reasons, strict=True)
         for begin, end, fit, reason in periods:
-            row = {**keys, "time_from": begin, "time": end, "n_missing": None}
+            row = {**keys, "time_from": begin, "time": end}
             if fit is None:
-                row |= {"n": None, "n_event": None, "note": reason}
+                row |= {"n": None, "n_event": None, "n_missing": None, "note": reason}
                 sheet.add("hazard_ratio", **row)
                 continue
-            row |= {"n": fit.n, "n_event": fit.n_event}
+            first, after = design.horizon_day(begin), design.horizon_day(end)
+            lost = (people.cause == 0) & (first <= people.days) & (people.days < after)
+            row |= {"n": fit.n, "n_event": fit.n_event, "n_missing": int(lost.sum())}
             with sheet.attempt("hazard_ratio", **row):
                 sheet.add("hazard_ratio", **ratio_row(sheet, fit), **row)
         sheet.add("proportional_hazards_test", **found.same_effect._asdict(), **keys)
