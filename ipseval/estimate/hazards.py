@@ -30,6 +30,7 @@ from ipseval.stats.log_rank import LogRank, log_rank
 from ipseval.stats.proportional_hazards import lifelines_proportional_hazards, proportional_hazards
 
 DEATH_CENSORS = words.text("note.death_censors")
+FEW_CLUSTERS = words.text("note.few_clusters")
 NO_FRAILTY = words.text("note.no_frailty")
 
 #: Method -> weights of the event times; the log-rank test itself is the main one.
@@ -39,6 +40,9 @@ LOG_RANK_TESTS: dict[str, dict[str, Any]] = {
     "gehan": {"weights": "gehan"},
 }
 TIES = {"cox_efron": "efron", "cox_breslow": "breslow"}
+
+#: Below this many clusters a sandwich that is not corrected for it is too small to say nothing of it.
+ENOUGH_CLUSTERS = 30
 
 Stratum = Codes | None
 
@@ -93,7 +97,7 @@ def hazards(sheet: Sheet, label: str, pair: Pair, models: Models) -> None:
         _clustered(sheet, models.clusters, people, active, {**keys, **while_alive})
     if models.effect_by:
         named = {**keys, "setting": main, **while_alive}
-        by = {"horizon": horizon, "months": models.months}
+        by: dict[str, Any] = {"horizon": horizon, "months": models.months}
         changing_hazards(sheet, models.effect_by, people, active, named, **by)
     if models.residuals:
         effect_over_time(sheet, people, active, {**keys, "setting": main})
@@ -150,8 +154,10 @@ def _clustered(
     with sheet.attempt("hazard_ratio", **keys):
         among = np.zeros(len(clusters.code), dtype=np.bool_)
         among[people.row] = True
-        said = remarks(clusters.check(among), keys.get("note", ""))
         code = clusters.code[people.row]
+        found = len(np.unique(clusters.code[among & clusters.is_shared]))
+        few = (FEW_CLUSTERS, f"n_clusters = {found}") if found < ENOUGH_CLUSTERS else ()
+        said = remarks(clusters.check(among), *few, keys.get("note", ""))
         fit = cox(people.days, people.cause == 1, _column(active), cluster=code)
         sheet.add("hazard_ratio", **{**ratio_row(sheet, fit), **keys, **said})
 

@@ -107,6 +107,30 @@ def test_variance_by_coach_is_the_sandwich_of_their_people(followed_longer: Tria
     assert [np.log(row.estimate), row.std_error] == pytest.approx([fit.coef[0], fit.std_error[0]], rel=1e-6)
     assert row.setting == "cluster=coach"
     assert ("clusters of one" in row.note) == only_active
+    assert "no small-sample correction, is a little too small; n_clusters = 12" in row.note
+
+
+def test_thirty_coaches_are_enough_to_say_nothing_of_their_number(followed_longer: Trial) -> None:
+    trial = with_coaches(followed_longer, 30)
+    row = survival(trial, endpoints.time_to_first_job(34), cluster="coach").one(method="cox_efron_clustered")
+    assert "n_clusters" not in row.note
+
+
+def test_periods_share_out_those_at_risk_at_their_start(followed_longer: Trial) -> None:
+    """Who is at risk at the start of a period has the event, dies, is lost, or is at risk in the next."""
+    endpoint = endpoints.time_to_first_job(30)
+    trial = replace(followed_longer, design=replace(followed_longer.design, follow_up_months=30))
+    found = survival(trial, endpoint, effect_by=[6, 18])
+    rows = found.select(quantity="hazard_ratio", method="cox_by_period").frame.sort_values("time")
+    outcome, at_end = endpoint.evaluate(trial), trial.design.horizon_day(30)
+    assert not (outcome["event"] == "died").any()
+    stayed = int(((outcome["event"] == "censored") & (outcome["value"] == at_end)).sum())
+    leaving = (rows["n_event"] + rows["n_missing"]).tolist()
+    assert leaving == [
+        *(rows["n"].iloc[:-1].to_numpy() - rows["n"].iloc[1:].to_numpy()),
+        rows["n"].iloc[-1] - stayed,
+    ]
+    assert rows["n_missing"].sum() == found.one(quantity="gray_test", setting="").n_missing
 
 
 def test_residuals_average_to_the_ratio_and_single_events_stay_inside(followed_longer: Trial) -> None:
