@@ -17,6 +17,7 @@ from ipseval.estimate.hazards import Models, hazards
 from ipseval.estimate.restricted_means import arm_restricted_means, restricted_mean_contrasts
 from ipseval.estimate.sheet import Sheet, contrast_label
 from ipseval.estimate.time_contrasts import (
+    DEATHS_APART,
     ZERO_WITHOUT_JOB,
     incidence_contrasts,
     is_time_since,
@@ -106,7 +107,8 @@ def survival(
     cluster : str, optional
         Column of participants such as ``"coach"``, whose people may be alike in any way: adds the hazard
         ratio with a robust variance by cluster. Where an arm has no coaches, everyone there is a cluster
-        of one. Fewer than ten clusters are refused.
+        of one. Fewer than ten clusters are refused; with fewer than about thirty the variance is still a
+        little too small, which the row says.
     effect_by : number, or several, or "log_time", optional
         Months at which the hazard ratio may change, ``6`` for the first six months and what follows: adds
         a ratio per period. "log_time" adds one that moves with the logarithm of time, read at the
@@ -207,6 +209,8 @@ def survival(
         incidence_contrasts(sheet, label, pair, months)
         restricted_mean_contrasts(sheet, label, pair, ends, covariates)
         hazards(sheet, label, pair, models)
+    if any((data.cause == 2).any() for data in arms.values()):
+        say_also(sheet, DEATHS_APART, lambda row: row["quantity"] == "cumulative_censored")
     say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
     say_of_the_lost(sheet)
     return sheet.results()

@@ -14,6 +14,7 @@ from ipseval.stats.cumulative_incidence import CumulativeIncidence, cumulative_i
 from ipseval.stats.milestones import milestone_difference, milestone_ratio
 
 LOST_LEAVE = words.text("note.lost_leave")
+DEATHS_APART = words.text("note.deaths_apart")
 ZERO_WITHOUT_JOB = words.text("note.zero_without_job")
 NOT_FOLLOWED = words.text("note.not_followed_so_far")
 

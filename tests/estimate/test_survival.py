@@ -131,6 +131,9 @@ def test_counts_at_risk_add_up_to_the_arm(seed: int) -> None:
         dead = 0 if pd.isna(dead) else int(dead)
         assert row.sum() + dead == n
         assert dead <= died.sum()
+        lost = found.one(quantity="cumulative_censored", arm=arm, time=time)
+        assert lost.status == "ok"
+        assert ("the dead are not among them" in lost.note) == (found.frame["term"] == "died").any()
 
 
 def test_the_curve_starts_at_0_and_ends_at_the_horizon(to_900: Results) -> None:
