@@ -18,6 +18,7 @@ from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
+from ipseval.results.setting import part_of
 from ipseval.results.vocabulary import QUANTITIES
 from ipseval.trial import Trial
 
@@ -56,6 +57,9 @@ EVERYBODY_HAD_IT = words.text("note.everybody_had_it")
 NOT_DEFINED = words.text("note.not_defined")
 NO_WIDTH = words.text("note.no_width")
 OF_LOGARITHM = words.text("note.of_logarithm")
+LOST_ALIKE = words.text("note.lost_alike")
+#: Settings in which people who were lost are stood for by others of their arm.
+_WEIGHTED = ("weighted", "weighted_records")
 
 
 def remarks(*parts: str) -> dict[str, str]:
@@ -84,6 +88,12 @@ def _plain(value: Any) -> Any:
 
 def _missing(value: Any) -> bool:
     return value is None or bool(np.isnan(value))
+
+
+def _rests_on_weights(row: Mapping[str, Any]) -> bool:
+    """Whether a row has a number for which people who were lost are stood for by others."""
+    is_weighted = part_of(row.get("setting", ""), "missing") in _WEIGHTED
+    return is_weighted and bool(row.get("n_missing")) and row["status"] in ("ok", "warned")
 
 
 def _on_interval(low: float, high: float) -> str:
@@ -170,6 +180,8 @@ class Sheet:
         row.setdefault("status", "warned" if row.get("note") else "ok")
         if QUANTITIES[quantity].scale == "ratio" and not _missing(row.get("std_error")):
             row |= remarks(row.get("note") or "", OF_LOGARITHM)  # what a column means is no warning
+        if _rests_on_weights(row):
+            row |= remarks(row.get("note") or "", LOST_ALIKE)  # nor is what the stated rule assumes
         self.rows.append(row)
 
     @contextmanager

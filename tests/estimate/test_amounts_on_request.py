@@ -262,6 +262,17 @@ def test_what_has_no_answer_is_a_row_with_its_reason() -> None:
     assert "nobody is left to count" in nobody["t"]
 
 
+def test_what_weights_assume_is_said_and_is_no_warning() -> None:
+    found = amounts(alpha(), endpoints.days_worked(by=18), methods=["two_part"], replicates=100)
+    said = found.frame["note"].str.contains(words.text("note.lost_alike"), regex=False)
+    weighted = found.frame["setting"].str.startswith("missing=weighted")
+    assert (said == weighted).all()
+    assert found.main.one(quantity="mean_difference").status == "ok"
+    assert set(found.frame.loc[said & found.frame["note"].str.contains("whole records"), "status"]) == {
+        "warned"
+    }
+
+
 @pytest.mark.parametrize("model", ["two_part", "hurdle", "negative_binomial"])
 def test_fewer_than_five_who_had_any_are_not_modelled(model: str) -> None:
     odd = [job(f"P{i:03d}", 0, 2 * i * i) for i in range(1, 15, 2)]
