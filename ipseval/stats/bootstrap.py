@@ -285,7 +285,7 @@ def bca_interval(
     below = (float((draws < estimate).mean()) + float((draws <= estimate).mean())) / 2
     if below in (0.0, 1.0):
         one_sided = (
-            "All replicates lie on one side of the estimate: pass method='percentile' or look at them."
+            "all replicates lie on one side of the estimate: pass method='percentile' or look at them."
         )
         result = _quantile_interval(draws, estimate, (math.nan, math.nan))
         return result._replace(note=result.note or one_sided)
@@ -304,10 +304,10 @@ def _quantile_interval(
     draws: NDArray[np.float64], estimate: float, probabilities: tuple[float, float]
 ) -> BootstrapInterval:
     n_failed = int((~np.isfinite(draws)).sum())
-    note = f"The statistic has no value in {n_failed} of {draws.size} replicates." if n_failed else ""
+    note = f"the statistic has no value in {n_failed} of {draws.size} replicates." if n_failed else ""
     # Replicates that differ by rounding alone hold no information about the spread.
     if not n_failed and np.ptp(draws) <= 1e-12 * np.abs(draws).max():
-        note = "All replicates are alike: nobody differs from the others they were drawn with."
+        note = "all replicates are alike: nobody differs from the others they were drawn with."
     if note:
         nan = math.nan
         return BootstrapInterval(estimate, nan, nan, nan, nan, draws.size, n_failed, note)

@@ -57,7 +57,12 @@ class StandardisedDraws:
     drawn_within: NDArray[np.intp]
 
     def interval(
-        self, measure: str = "difference", *, method: str = "percentile", conf_level: float = 0.95
+        self,
+        measure: str = "difference",
+        *,
+        method: str = "percentile",
+        conf_level: float = 0.95,
+        may_fail: float = 0.0,
     ) -> BootstrapInterval:
         """Return the interval of a contrast, active minus (or over) reference.
 
@@ -67,16 +72,21 @@ class StandardisedDraws:
             ``std_error`` and ``bias`` of a ratio are those of its log; its limits are not logs.
         method : {"percentile", "bca"}
         conf_level : float
+        may_fail : float
+            The largest share of replicates that may fail and be left out of the interval.
 
         Returns
         -------
         BootstrapInterval
-            NaN with a reason in ``note`` if any replicate failed: which ones do is not random. The note
-            counts the replicates that were fitted with Firth's penalty, too.
+            NaN with a reason in ``note`` if more replicates failed than may: which ones do is not random.
+            The note counts those left out, and those that were fitted with Firth's penalty, too.
         """
         checks.one_of(measure, MEASURES, "measure")
         checks.one_of(method, ("percentile", "bca"), "method")
         draws, estimate = measured(self.draws, measure), float(measured(self.means, measure))
+        fitted = np.isfinite(draws)
+        n_left_out = int((~fitted).sum()) if 0 < (~fitted).mean() <= may_fail else 0
+        draws = draws[fitted] if n_left_out else draws
         # Proportions repeat themselves; rounding in a refit must not decide on which side of the estimate.
         draws = np.where(np.abs(draws - estimate) <= 1e-9 * np.abs(estimate), estimate, draws)
         if method == "bca" and self.left_out is None:
@@ -93,6 +103,9 @@ class StandardisedDraws:
                 note=f"{self.n_penalised} of {len(self.draws)} replicates are separated and were fitted with "
                 f"Firth's penalty."
             )
+        if n_left_out and not found.note:
+            note = f"{n_left_out} of {len(self.draws)} replicates have no fit and are left out"
+            found = found._replace(note=note, replicates=len(self.draws), n_failed=n_left_out)
         if measure == "difference":
             return found
         low, high = np.exp([found.conf_low, found.conf_high]).tolist()

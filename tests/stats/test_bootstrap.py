@@ -188,7 +188,7 @@ def test_one_failed_replicate_leaves_the_interval_missing_and_is_counted():
     draws = np.append(np.arange(199.0), np.nan)
     for got in (percentile_interval(draws, 90.0), bca_interval(draws, 90.0, 0.0)):
         assert np.isnan([got.conf_low, got.conf_high]).all() and got.n_failed == 1
-        assert got.note == "The statistic has no value in 1 of 200 replicates."
+        assert got.note == "the statistic has no value in 1 of 200 replicates."
 
 
 def test_bca_needs_replicates_on_both_sides():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -125,6 +127,22 @@ SOME = [0, 0, 30, 50, 9, 12, 0, 0, 20, 3, 8, 0]
 def test_what_has_no_finite_fit_is_refused(call, words):
     with pytest.raises(AnalysisError, match=words):
         call()
+
+
+def test_a_few_replicates_without_a_fit_are_left_out_and_counted_and_more_leave_no_interval():
+    draws = bootstrap_two_part(SOME, HALF, seed=1, replicates=400)
+    rest = draws.draws.copy()
+    fitted = np.isfinite(rest).all(axis=1)
+    rest = rest[fitted][:300]
+    few, many = (
+        replace(draws, draws=np.vstack([rest, np.full((lost, 2), np.nan)])).interval(may_fail=0.01)
+        for lost in (3, 4)
+    )
+    difference = rest[:, 0] - rest[:, 1]
+    assert [few.conf_low, few.conf_high] == approx(np.quantile(difference, [0.025, 0.975]))
+    assert few.note == "3 of 303 replicates have no fit and are left out"
+    assert np.isnan(many.conf_low)
+    assert many.note == "the statistic has no value in 4 of 304 replicates."
 
 
 @pytest.mark.slow
