@@ -114,6 +114,10 @@ class Interviewed(NamedTuple):
         return np.where(dead, self.died_day, days), np.select([has_job, dead], [1, 2], 0)
 
 
+#: The active arm and the reference arm of a contrast.
+Pair = tuple[Interviewed, Interviewed]
+
+
 def interview_survival(
     trial: Trial,
     endpoint: Endpoint,
@@ -319,9 +323,6 @@ def _mean_of_arm(sheet: Sheet, arm: str, people: Interviewed, horizon: float, be
     with sheet.attempt("restricted_mean_time_lost", **keys):
         lost = restricted_time_lost(*people.times(began), cut, conf_level=sheet.conf_level)
         sheet.add("restricted_mean_time_lost", **first_horizon(lost), **keys, **people.base(horizon))
-
-
-Pair = tuple[Interviewed, Interviewed]
 
 
 def _both(pair: Pair, horizon: float) -> dict[str, int]:
