@@ -132,6 +132,7 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
     sheet.hide_more_categories()
     sheet.hide_averages()
     sheet.hide_contrasts()
+    sheet.blank_degrees_of_freedom()
     sheet.blank_numbers_missing()
     sheet.round_flow()
     return sheet.public()
@@ -167,6 +168,7 @@ class _Sheet:
         self.hide = np.zeros(len(frame), dtype=bool)
         self.leave_out = np.zeros(len(frame), dtype=bool)
         self.blank = {name: np.zeros(len(frame), dtype=bool) for name in _COUNTS}
+        self.blank_df = np.zeros(len(frame), dtype=bool)
         self.randomised = self._randomised()
         self.arms_of = {f"{a} - {b}": (a, b) for a in self.randomised for b in self.randomised if a != b}
 
@@ -324,6 +326,13 @@ class _Sheet:
             found |= mine & (same | (~in_setting & anywhere))
         return found
 
+    def blank_degrees_of_freedom(self) -> None:
+        """Leave out what counts the workers of an arm at a horizon where the share without any is hidden."""
+        hidden = self.hide & (self.frame["quantity"] == "share_zero").to_numpy(dtype=bool)
+        keys = [*_PEOPLE, "analysis", "endpoint", "time", "arm"]
+        marked = self.is_arm & _matching(self.frame[keys], self.frame.loc[hidden, keys])
+        self.blank_df |= marked | self._with_an_arm(marked)
+
     def blank_numbers_missing(self) -> None:
         """Leave out numbers of people lost that are small, or that differ by a few from others shown."""
         missing, blank = self.counts["n_missing"], self.blank["n_missing"]
@@ -370,6 +379,7 @@ class _Sheet:
         for name in _COUNTS:
             frame.loc[self.blank[name] | self.hide, name] = pd.NA
         frame.loc[self.hide, list(_NUMBERS)] = np.nan
+        frame.loc[self.blank_df, "df"] = np.nan
         frame.loc[self.hide, "status"] = "suppressed"
         frame.loc[self.hide, "note"] = SMALL_CELL
         said = {

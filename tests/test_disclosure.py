@@ -275,6 +275,23 @@ def test_suppressed_rows_hold_no_number_in_any_file(tmp_path: Path) -> None:
         assert names_in(file.read_text(encoding="utf-8"), ids) == []
 
 
+def test_degrees_of_freedom_go_with_the_share_without_any() -> None:
+    people = two_arms(60)
+    # By 18 months two fewer of an arm had worked than by 30: the share without any is shown at one horizon.
+    jobs = [job(f"P{i:03d}", 3 + i, 99 + i * i) for i in range(24)]
+    jobs += [job(f"P{i:03d}", 700, 800) for i in (24, 25, 26, 27)]
+    found = amounts(make_trial(people, jobs=jobs), endpoints.days_worked(by=[18, 30]), replicates=100)
+    public = protect(found)
+    for month, is_shown in ((18, False), (30, True)):
+        for arm in ("IPS", "usual"):
+            share = public.one(quantity="share_zero", arm=arm, time=month)
+            assert (share.status != "suppressed") == is_shown
+        for rows in (found, public):
+            told = rows.main.select(quantity=["mean", "mean_difference"], time=month).frame
+            assert told["estimate"].notna().all()
+            assert (told["df"].notna() == (is_shown or rows is found)).all()
+
+
 def test_notes_that_hold_numbers_stay_inside() -> None:
     for seed in range(4):
         public = protect(drawn(seed)[1])

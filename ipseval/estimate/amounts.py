@@ -244,7 +244,7 @@ def _means(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any]) 
         row = {**keys, "arm": arm, "n": len(data.under(rule).amount), "n_missing": data.n_missing}
         with sheet.attempt("mean", method="log_t", **row):
             found = _log_scale_mean(data, rule, sheet.conf_level)
-            sheet.add("mean", method="log_t", **_but_workers(found, said_of(sheet, [data], rule)), **row)
+            sheet.add("mean", method="log_t", **columns_of(found, said_of(sheet, [data], rule)), **row)
 
 
 def _differences(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, Any]) -> None:
@@ -255,7 +255,7 @@ def _differences(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, 
         both = [data.under(rule).amount for data in pair]
         with sheet.attempt("mean_difference", method="t_workers", **row):
             found = workers_difference(*(_mean(data, rule, level) for data in pair), *both, conf_level=level)
-            sheet.add("mean_difference", method="t_workers", **_but_workers(found, said), **row)
+            sheet.add("mean_difference", method="t_workers", **columns_of(found, said), **row)
         with sheet.attempt("mean_difference", method="log_t_joined", **row):
             limits = (_log_scale_mean(data, rule, level) for data in pair)
             joined = joined_difference(*limits, conf_level=level)
@@ -265,16 +265,6 @@ def _differences(sheet: Sheet, arms: dict[str, Arm], rule: str, keys: dict[str, 
         with sheet.attempt("mean_difference", method="welch", **row):
             welch = means.mean_difference(*both, conf_level=level)
             sheet.add("mean_difference", method="welch", **columns_of(welch, said), **row)
-
-
-def _but_workers(found: Any, said: Iterable[str]) -> dict[str, Any]:
-    """Return the columns of an answer but its degrees of freedom.
-
-    They count the people who had any, whose number may have to be kept from the public.
-    """
-    columns = columns_of(found, said)
-    columns.pop("df", None)
-    return columns
 
 
 def _drawn_differences(

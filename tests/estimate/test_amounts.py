@@ -50,8 +50,7 @@ def test_limits_are_those_of_case_g4(found: Results) -> None:
     for key, arm in (("arm1", "IPS"), ("arm0", "usual")):
         row = found.main.one(quantity="mean", arm=arm)
         assert [row.conf_low, row.conf_high] == pytest.approx(wanted[key]["level_95"], abs=2e-3)
-        # They would count the people who had any.
-        assert np.isnan(row.df)
+        assert row.df == wanted[key]["df"]
     rows = (
         found.main.one(quantity="mean_difference"),
         found.one(quantity="mean_difference", method="log_t_joined", setting=AS_SEEN),
@@ -59,7 +58,8 @@ def test_limits_are_those_of_case_g4(found: Results) -> None:
     for row, name in zip(rows, ("workers", "joined"), strict=True):
         assert [row.conf_low, row.conf_high] == pytest.approx(wanted[name]["level_95"], abs=2e-3)
         assert row.p_value == pytest.approx(wanted[name]["p"], rel=1e-4)
-        assert np.isnan(row.df)
+    assert rows[0].df == pytest.approx(wanted["workers"]["df"], rel=1e-4)
+    assert np.isnan(rows[1].df)
     assert rows[0].method == "t_workers"
 
 
