@@ -47,6 +47,8 @@ _OF_COUNTING = frozenset(
         "strata_left_out",
         "death_ends_it",
         "death_censors",
+        "dead_without_job",
+        "from_interviews",
     )
 )
 _NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
