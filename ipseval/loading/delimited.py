@@ -28,6 +28,7 @@ def read_records(source: TableSource) -> tuple[list[str], list[list[str]]]:
     if not text.strip():
         refuse(source.name, "empty_file", f"The file {source.file.name!r} is empty.", "Export it again.")
     separator = source.separator or _sniff(source, text)
+    _refuse_another_separator(source, text, separator)
     try:
         header, *records = _split(text, separator)
     except csv.Error as error:
@@ -43,6 +44,17 @@ def read_records(source: TableSource) -> tuple[list[str], list[list[str]]]:
             "Put fields that hold the separator in quotes, or state the separator in trial.toml.",
         )
     return header, records
+
+
+def _refuse_another_separator(source: TableSource, text: str, separator: str) -> None:
+    """Refuse a stated separator that the header lacks, where it has another one."""
+    others = [other for other in SEPARATORS if other in _first_line(text)]
+    if separator in others or not others:
+        return
+    stated, seen = (SEPARATORS.get(mark, repr(mark)) for mark in (separator, others[0]))
+    message = f"The header of {source.file.name!r} has no {stated}, and {seen}s between its names."
+    remedy = f"Write separator = {others[0]!r} under [tables.{source.name}], or leave separator out."
+    refuse(source.name, "wrong_separator", message, remedy.replace("'", '"'))
 
 
 def _split(text: str, separator: str) -> list[list[str]]:

@@ -215,6 +215,14 @@ def test_an_ambiguous_separator_is_refused(tmp_path):
     assert "comma and semicolon are all possible" in problem.message
 
 
+def test_a_separator_that_the_header_lacks_is_refused_with_the_one_it_has(tmp_path):
+    folder = trial_folder(tmp_path, mapping=in_file("p.csv", 'separator = ","'))
+    (folder / "p.csv").write_text(PARTICIPANTS.replace(",", ";"))
+    problem = the_problem(folder, "wrong_separator")
+    assert "has no comma, and semicolons between its names" in problem.message
+    assert 'separator = ";"' in problem.remedy
+
+
 def test_a_separator_inside_quotes_is_not_one(tmp_path):
     (tmp_path / "p.csv").write_text('a,b\n"1,5",2\n"x\ny",3\n')
     assert read_records(TableSource("jobs", tmp_path / "p.csv")) == (
