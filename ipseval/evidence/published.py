@@ -11,7 +11,7 @@ from typing import Any
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
-from ipseval.estimate.rates import METHODS
+from ipseval.estimate.unadjusted_rates import METHODS
 from ipseval.results import Declaration, Results
 from ipseval.stats import proportions, two_proportions
 
