@@ -178,7 +178,13 @@ def test_stopped_or_ended_a_run_leaves_nothing(
     tmp_path: Path, how: signal.Signals, code: int, sentence: str
 ) -> None:
     command = [sys.executable, "-m", "ipseval", "run", str(write_plan(tmp_path)), str(SCION), "--out"]
-    running = subprocess.Popen([*command, str(tmp_path / "out")], stderr=subprocess.PIPE, text=True)
+    # Whoever runs the tests in the background of a shell ignores Ctrl-C, and would hand that on.
+    running = subprocess.Popen(
+        [*command, str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     while running.poll() is None and not any(path.name.startswith(".out-") for path in tmp_path.iterdir()):
         time.sleep(0.01)
     running.send_signal(how)
