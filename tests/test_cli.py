@@ -183,7 +183,7 @@ def test_stopped_or_ended_a_run_leaves_nothing(
         [*command, str(tmp_path / "out")],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     while running.poll() is None and not any(path.name.startswith(".out-") for path in tmp_path.iterdir()):
         time.sleep(0.01)
