@@ -163,7 +163,7 @@ class _Sheet:
         self.is_curve = np.asarray(
             frame["quantity"].isin(_CURVES) & (frame["time_unit"] == "days"), dtype=bool
         )
-        self.is_rounded = frame["quantity"].isin(AT_RISK).to_numpy(dtype=bool)
+        self.is_rounded = frame["quantity"].isin(AT_RISK).to_numpy(dtype=bool, copy=True)
         self.is_arm = (frame["arm"] != "").to_numpy(dtype=bool)
         self.hide = np.zeros(len(frame), dtype=bool)
         self.leave_out = np.zeros(len(frame), dtype=bool)
