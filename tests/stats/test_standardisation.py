@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,7 @@ REFERENCE = {
     "delta_hc1": ("sample", "hc1"),
     "delta_hc3": ("sample", "hc3"),
 }
+WITHOUT_CLUSTERS = tuple(key for key in REFERENCE if key != "m_estimation_cluster")
 
 
 def indicators(labels):
@@ -91,12 +93,15 @@ def trial(n, rng, *, blocks=False, slope=1.0):
     return site, x, expit(linear), expit(linear + 0.9), arm
 
 
-@pytest.mark.parametrize("name", ["unadjusted", "adjusted", "site", "interaction", "birthwt"])
-@pytest.mark.parametrize("key", REFERENCE)
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *product(("unadjusted", "adjusted"), REFERENCE),
+        *product(("site", "interaction", "birthwt"), WITHOUT_CLUSTERS),
+    ],
+)
 def test_means_contrasts_and_every_variance_agree_with_r(name, key):
     r, y, arm, covariates, interaction, cluster = cases()[name]
-    if key not in r["variance"]:
-        pytest.skip("R was not asked for it")
     estimand, variance = REFERENCE[key]
     got = standardised_means(
         y,
@@ -134,12 +139,11 @@ def test_means_contrasts_and_every_variance_agree_with_r(name, key):
 LEFT_OUT = reference_cases.expected("d5_gcomp_leave_one_out")
 
 
-@pytest.mark.parametrize("name", ["unadjusted", "adjusted", "site", "birthwt"])
-@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize(
+    ("name", "within"), [*product(("unadjusted", "adjusted", "site"), (False, True)), ("birthwt", False)]
+)
 def test_variance_from_predictions_by_the_others_agrees_with_r(name, within):
     r, (_, y, arm, covariates, _, site) = LEFT_OUT[name], cases()[name]
-    if within and site is None:
-        pytest.skip("birthwt has no strata")
     got = standardised_means(y, arm, covariates, strata=site if within else None)
     expected = r["variance_within_strata" if within else "variance"]
     v = expected["one_step"]
