@@ -13,18 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ipseval.endpoints.amounts import (
-    days_worked,
-    earnings,
-    hours_worked,
-    job_tenure,
-    jobs_held,
-    longest_job,
-    weeks_worked,
-)
+from ipseval.endpoints.amounts import days_worked, earnings, hours_worked, weeks_worked
 from ipseval.endpoints.base import Endpoint, definition, label
 from ipseval.endpoints.ever import durable_employment, ever_employed, in_work_or_education, works_at_least
 from ipseval.endpoints.first_job import time_to_first_job
+from ipseval.endpoints.jobs import job_tenure, jobs_held, longest_job
 from ipseval.endpoints.register_months import benefit_amount, months_with_hours, work_and_claim_state
 from ipseval.endpoints.scores import score
 from ipseval.endpoints.spell_rows import jobs_under_way

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipseval import words
-from ipseval.endpoints.amounts import NO_JOB
 from ipseval.endpoints.base import Endpoint
+from ipseval.endpoints.jobs import NO_JOB
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.trial import Trial
 
