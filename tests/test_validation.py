@@ -86,16 +86,21 @@ def test_true_times_lost_are_those_of_many_people(validation):
     assert difference == approx(times.truths(scenario)["time_lost_difference"], abs=5 * error)
 
 
+def layout_of(validation, script):
+    return getattr(validation[script], "LAYOUT", validation["record"].BY_RATES)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_miss_of_a_default_is_explained_and_every_explanation_is_of_a_miss(validation, script):
     record, shortfalls = validation["record"], validation[script].SHORTFALLS
+    layout = layout_of(validation, script)
     cells = record.beyond(pd.read_csv(FOLDER / "results" / f"{script}.csv"))
-    assert record.explained(cells, shortfalls).all()
-    missed = {tuple(row) for row in cells[record.CELL].itertuples(index=False)}
+    assert record.explained(cells, shortfalls, layout).all()
+    missed = {tuple(row) for row in cells[layout.cell].itertuples(index=False)}
     said = {
-        (each.quantity, each.method, each.measure, n, *rates)
+        (each.quantity, each.method, each.measure, n, *column)
         for each in shortfalls
-        for n, rates in each.cells
+        for n, column in each.cells
     }
     assert said == missed
 
@@ -103,6 +108,6 @@ def test_every_miss_of_a_default_is_explained_and_every_explanation_is_of_a_miss
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_printed_tables_are_those_of_the_numbers(validation, script):
     table = pd.read_csv(FOLDER / "results" / f"{script}.csv")
-    expected = validation["record"].tables(table, script)
+    expected = validation["record"].tables(table, script, layout_of(validation, script))
     printed = (FOLDER / "results" / f"{script}.md").read_text(encoding="utf-8")
     assert all(part in printed for part in expected)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from trials import RATES, SIZES, Scenario
 
 RESULTS = Path(__file__).parent / "results"
@@ -20,8 +20,33 @@ RESULTS = Path(__file__).parent / "results"
 #: What a default is held to at a nominal 95%; a cell beyond is printed bold and must be explained.
 LOWEST_COVERAGE, HIGHEST_TYPE_I = 0.93, 0.06
 
-#: What names a cell in which a default may miss its level.
-CELL = ["quantity", "method", "measure", "n", "reference_rate", "active_rate"]
+
+class Layout(NamedTuple):
+    """How the cells of a table are laid out: a row per size, a column per value of ``names``.
+
+    ``columns`` are those of coverage and bias, ``columns_alike`` those of type I error, in which the arms are
+    alike; ``head`` says what stands above a column.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    columns: tuple[tuple[float, ...], ...]
+    columns_alike: tuple[tuple[float, ...], ...]
+    head: Callable[[tuple[float, ...]], str]
+
+    @property
+    def cell(self) -> list[str]:
+        """What names a cell in which a default may miss its level."""
+        return ["quantity", "method", "measure", "n", *self.names]
+
+
+BY_RATES = Layout(
+    names=("reference_rate", "active_rate"),
+    sizes=SIZES,
+    columns=RATES,
+    columns_alike=tuple(pair for pair in RATES if pair[0] == pair[1]),
+    head=lambda column: f"{column[0]:.0%} v {column[1]:.0%}",
+)
 
 
 class Method(NamedTuple):
@@ -35,13 +60,13 @@ class Method(NamedTuple):
 class Shortfall(NamedTuple):
     """Where a default misses its level, why, and what to use there; nothing else may miss it.
 
-    ``measure`` is "coverage" or "type_i", and a cell a size with the rates of both arms.
+    ``measure`` is "coverage" or "type_i", and a cell a size with a column of the layout.
     """
 
     quantity: str
     method: str
     measure: str
-    cells: tuple[tuple[int, tuple[float, float]], ...]
+    cells: tuple[tuple[int, tuple[float, ...]], ...]
     why: str
 
 
@@ -53,6 +78,7 @@ def judged(
     low: ArrayLike = np.nan,
     high: ArrayLike = np.nan,
     p_value: ArrayLike = np.nan,
+    estimate: ArrayLike | None = None,
 ) -> dict[str, Any]:
     """Return one row of the results file from an entry per replicate.
 
@@ -67,6 +93,8 @@ def judged(
         NaN where the method claims no number.
     low, high, p_value : arrays, shape (replicates,)
         Whichever the method has; a limit may be infinite.
+    estimate : array, shape (replicates,), optional
+        Adds its mean distance from the truth, with the Monte Carlo error of that.
     """
     low, high, p = np.broadcast_arrays(*(np.asarray(each, np.float64) for each in (low, high, p_value)))
     has_limits, has_p = ~(np.isnan(low) | np.isnan(high)), ~np.isnan(p)
@@ -94,7 +122,15 @@ def judged(
         "median_width": float(np.median((high - low)[has_limits])) if limits else np.nan,
         "rejected": rejected,
         "rejected_std_error": np.sqrt(rejected * (1 - rejected) / p.size),
+        **({} if estimate is None else _bias(np.asarray(estimate, np.float64) - truth)),
     }
+
+
+def _bias(errors: NDArray[np.float64]) -> dict[str, float]:
+    given = errors[~np.isnan(errors)]
+    if given.size < 2:
+        return {"bias": np.nan, "bias_std_error": np.nan}
+    return {"bias": float(given.mean()), "bias_std_error": float(given.std(ddof=1) / np.sqrt(given.size))}
 
 
 def arguments(description: str | None, replicates: int) -> argparse.Namespace:
@@ -112,6 +148,7 @@ def written(
     given: argparse.Namespace,
     simulate: Callable[[int, int], Iterable[dict[str, Any]]],
     shortfalls: tuple[Shortfall, ...],
+    layout: Layout = BY_RATES,
 ) -> None:
     """Simulate, write results/<name>.csv and <name>.md, and refuse a miss that nobody explains."""
     csv, md = (given.out / f"{name}.{kind}" for kind in ("csv", "md"))
@@ -123,11 +160,11 @@ def written(
         how = _how(name, given, time.process_time() - began)
         given.out.mkdir(exist_ok=True)
         table.to_csv(csv, index=False, float_format="%.6g", lineterminator="\n")
-    text = "\n\n".join([*tables(table, name), *_said(shortfalls, name), how])
+    text = "\n\n".join([*tables(table, name, layout), *_said(shortfalls, name, layout), how])
     md.write_text(text + "\n", encoding="utf-8")
     cells = beyond(table)
-    if not (spoken := explained(cells, shortfalls)).all():
-        listed = cells.loc[~spoken, [*CELL, "coverage", "rejected"]].to_string(index=False)
+    if not (spoken := explained(cells, shortfalls, layout)).all():
+        listed = cells.loc[~spoken, [*layout.cell, "coverage", "rejected"]].to_string(index=False)
         raise SystemExit(
             f"{int((~spoken).sum())} misses of a default are not among the shortfalls:\n{listed}"
         )
@@ -150,14 +187,14 @@ def beyond(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([low, high.assign(measure="type_i")])
 
 
-def explained(cells: pd.DataFrame, shortfalls: Iterable[Shortfall]) -> pd.Series:
+def explained(cells: pd.DataFrame, shortfalls: Iterable[Shortfall], layout: Layout = BY_RATES) -> pd.Series:
     """Return for each cell of `beyond` whether one of the shortfalls speaks of it."""
     spoken = {
-        (each.quantity, each.method, each.measure, n, *rates)
+        (each.quantity, each.method, each.measure, n, *column)
         for each in shortfalls
-        for n, rates in each.cells
+        for n, column in each.cells
     }
-    keys = [tuple(row) for row in cells[CELL].itertuples(index=False)]
+    keys = [tuple(row) for row in cells[layout.cell].itertuples(index=False)]
     return pd.Series([key in spoken for key in keys], index=cells.index, dtype=bool)
 
 
@@ -166,32 +203,33 @@ def _arms_alike(table: pd.DataFrame) -> pd.Series:
     return table["reference_rate"] == table["active_rate"]
 
 
-def tables(table: pd.DataFrame, name: str) -> list[str]:
-    """Return headings and tables: coverage and type I error of the defaults, then of what stands beside."""
-    sections = []
+def tables(table: pd.DataFrame, name: str, layout: Layout = BY_RATES) -> list[str]:
+    """Return headings and tables: of the defaults, then of what stands beside them."""
+    sections, name = [], name.capitalize()
     for is_default, which in ((True, "the defaults"), (False, "what stands beside them")):
         part = table.loc[table["is_default"] == is_default]
+        if "bias" in part and (measured := part.dropna(subset="bias")).size:
+            heading = f"### {name}: bias of {which}"
+            sections += [heading, _grid(measured, "bias", layout.columns, layout)]
         if (covers := part.dropna(subset="coverage")).size:
-            sections += [f"### {name.capitalize()}: coverage of {which}, %", _grid(covers, "coverage", RATES)]
+            heading = f"### {name}: coverage of {which}, %"
+            sections += [heading, _grid(covers, "coverage", layout.columns, layout)]
         if (tests := part.loc[_arms_alike(part)].dropna(subset="rejected")).size:
-            sections += [
-                f"### {name.capitalize()}: type I error of {which}, %",
-                _grid(tests, "rejected", RATES[:3]),
-            ]
+            heading = f"### {name}: type I error of {which}, %"
+            sections += [heading, _grid(tests, "rejected", layout.columns_alike, layout)]
     return sections
 
 
-def _grid(table: pd.DataFrame, measure: str, rates: tuple[tuple[float, float], ...]) -> str:
-    """Return a row per method and size, a column per pair of rates (reference, active)."""
-    heads = [f"{reference:.0%} v {active:.0%}" for reference, active in rates]
+def _grid(table: pd.DataFrame, measure: str, columns: tuple[tuple[float, ...], ...], layout: Layout) -> str:
+    """Return a row per method and size, a column per column of the layout."""
     lines = [
-        " | ".join(["| quantity | method | n", *heads]) + " |",
-        "| --- | --- " + "| --: " * (1 + len(heads)) + "|",
+        " | ".join(["| quantity | method | n", *map(layout.head, columns)]) + " |",
+        "| --- | --- " + "| --: " * (1 + len(columns)) + "|",
     ]
-    cells = table.set_index(["quantity", "method", "n", "reference_rate", "active_rate"])
+    cells = table.set_index(["quantity", "method", "n", *layout.names])
     for quantity, method in table[["quantity", "method"]].drop_duplicates().itertuples(index=False):
-        for n in SIZES:
-            found = [_cell(cells.loc[quantity, method, n, *pair], measure) for pair in rates]
+        for n in layout.sizes:
+            found = [_cell(cells.loc[quantity, method, n, *column], measure) for column in columns]
             lines.append(f"| `{quantity}` | `{method}` | {n} | " + " | ".join(found) + " |")
     return "\n".join(lines)
 
@@ -200,6 +238,8 @@ def _cell(row: pd.Series, measure: str) -> str:
     value, error = row[measure], row[f"{measure}_std_error"]
     if np.isnan(value):
         return "no answer"
+    if measure == "bias":
+        return f"{value:+.3f} ({error:.3f})"
     is_beyond = value < LOWEST_COVERAGE if measure == "coverage" else value > HIGHEST_TYPE_I
     number = f"{100 * value:.1f}"
     silent = 1 - row["answered"] / row["replicates"]
@@ -207,15 +247,15 @@ def _cell(row: pd.Series, measure: str) -> str:
     return f"{f'**{number}**' if is_beyond else number} ({100 * error:.1f}{absent})"
 
 
-def _said(shortfalls: tuple[Shortfall, ...], name: str) -> list[str]:
+def _said(shortfalls: tuple[Shortfall, ...], name: str, layout: Layout) -> list[str]:
     if not shortfalls:
         return ["No default misses its level in these trials."]
     lines = []
     for each in shortfalls:
         where = []
         for n in sorted({size for size, _ in each.cells}):
-            rates = [f"{pair[0]:.0%} v {pair[1]:.0%}" for size, pair in each.cells if size == n]
-            where.append(f"{', '.join(rates)} at n = {n}")
+            columns = [layout.head(column) for size, column in each.cells if size == n]
+            where.append(f"{', '.join(columns)} at n = {n}")
         what = {"coverage": "covers less than 93%", "type_i": "rejects more than 6%"}[each.measure]
         lines.append(f"- `{each.quantity}`, `{each.method}` {what}: {'; '.join(where)}. {each.why}")
     return [f"### {name.capitalize()}: where a default misses its level", "\n".join(lines)]
