@@ -25,12 +25,8 @@ from ipseval.estimate.time_contrasts import (
 from ipseval.results import Declaration, Results
 from ipseval.results.setting import part_of, setting
 from ipseval.stats.cox import cox
-from ipseval.stats.interval_censoring import (
-    TurnbullSurvival,
-    imputed_event_time,
-    turnbull_bootstrap,
-    turnbull_difference,
-)
+from ipseval.stats.imputed_times import imputed_event_time
+from ipseval.stats.interval_censoring import TurnbullSurvival, turnbull_bootstrap, turnbull_difference
 from ipseval.stats.log_rank import log_rank
 from ipseval.stats.restricted_mean import restricted_mean_difference, restricted_time_lost
 from ipseval.trial import Trial

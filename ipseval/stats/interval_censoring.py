@@ -7,7 +7,7 @@ intersections only, says nothing on where inside them, and needs no guess of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +93,7 @@ def turnbull(left: ArrayLike, right: ArrayLike, *, frequency: ArrayLike | None =
     >>> curve.left.tolist(), curve.mass.round(6).tolist()
     ([0.0, 180.0, 360.0], [0.4, 0.3, 0.3])
     """
-    low, high = _interval_ends(left, right)
+    low, high = interval_ends(left, right)
     count = np.ones(low.size) if frequency is None else frequencies(frequency, low.size)
     if not (counts := count > 0).any():
         raise AnalysisError("frequency is 0 for everyone. Pass the rows that stand for at least one person.")
@@ -167,7 +167,7 @@ def turnbull_bootstrap(
     >>> found.estimate.round(6).tolist()
     [0.5, 0.25]
     """
-    sample = _interval_ends(left, right)
+    sample = interval_ends(left, right)
     asked = np.atleast_1d(checks.float_array(times, "times"))
     survival = _resampled(sample, asked, mass_at)
     return _summary(asked, survival, np.zeros(sample[0].size, np.intp), replicates, seed, conf_level)
@@ -194,7 +194,7 @@ def turnbull_difference(
     >>> turnbull_difference(active, reference, 180, replicates=200, seed=1).estimate.round(6).tolist()
     [-0.25]
     """
-    samples = [_interval_ends(*arm) for arm in (active, reference)]
+    samples = [interval_ends(*arm) for arm in (active, reference)]
     asked = np.atleast_1d(checks.float_array(times, "times"))
     one, other = (_resampled(sample, asked, mass_at) for sample in samples)
     n_active = samples[0][0].size
@@ -204,61 +204,6 @@ def turnbull_difference(
 
     arms = np.repeat([1, 0], [n_active, samples[1][0].size])
     return _summary(asked, difference, arms, replicates, seed, conf_level)
-
-
-def imputed_event_time(
-    left: ArrayLike, right: ArrayLike, *, fraction: float = 0.5
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return durations and event indicators with the event at a fraction of its interval.
-
-    0 is the last interview before the event, 0.5 the middle, 1 the first interview at or after it. The
-    last is what is recorded when the day of the interview is taken for the day of the event.
-
-    Examples
-    --------
-    >>> duration, event = imputed_event_time([0, 180, 360], [180, 360, np.nan])
-    >>> duration.tolist(), event.tolist()
-    ([90.0, 270.0, 360.0], [True, True, False])
-    """
-    if not 0 <= fraction <= 1:
-        raise AnalysisError(f"fraction={fraction!r} is not between 0 (left end) and 1 (right end).")
-    low, high = _interval_ends(left, right)
-    seen = np.isfinite(high)
-    return np.where(seen, (1 - fraction) * low + fraction * np.where(seen, high, 0.0), low), seen
-
-
-def event_time_sensitivity(
-    statistic: Callable[[Floats, NDArray[np.bool_]], ArrayLike],
-    left: ArrayLike,
-    right: ArrayLike,
-    *,
-    fractions: Sequence[float] = (0.0, 0.5, 1.0),
-) -> Floats:
-    """Return a statistic with the event at the left end, the middle and the right end of its interval.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes durations and event indicators, in the order of ``left``, and returns one or more numbers.
-    left, right
-        As in `turnbull`.
-    fractions : sequence of float
-        As in `imputed_event_time`.
-
-    Returns
-    -------
-    array of float, shape (fractions,) or (fractions, numbers)
-        If they tell one story, where in the interval the job began does not matter to the answer.
-
-    Examples
-    --------
-    >>> from ipseval.stats.restricted_mean import restricted_mean
-    >>> def mean(duration, event):
-    ...     return restricted_mean(duration, event, 360).estimate[0]
-    >>> event_time_sensitivity(mean, [0, 180, 360], [180, 360, np.nan]).round(6).tolist()
-    [180.0, 240.0, 300.0]
-    """
-    return np.array([statistic(*imputed_event_time(left, right, fraction=place)) for place in fractions])
 
 
 class _Cells(NamedTuple):
@@ -338,7 +283,7 @@ def _newton_step(covers: Floats, weight: Floats, mass: Floats, probability: Floa
     return better
 
 
-def _interval_ends(left: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
+def interval_ends(left: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
     """Return both ends, the right one infinite where the event was not seen."""
     low = checks.float_array(left, "left")
     high = checks.float_array(right, "right", allow_missing=True)

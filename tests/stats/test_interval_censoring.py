@@ -10,15 +10,12 @@ from numpy.testing import assert_allclose
 
 from ipseval.errors import AnalysisError
 from ipseval.stats.interval_censoring import (
-    event_time_sensitivity,
-    imputed_event_time,
     turnbull,
     turnbull_bootstrap,
     turnbull_difference,
     turnbull_survival_at,
 )
 from ipseval.stats.kaplan_meier import kaplan_meier, survival_at
-from ipseval.stats.restricted_mean import restricted_mean
 from tests.reference_cases import data, expected
 
 CASE = "b6_interval_alpha"
@@ -130,26 +127,6 @@ def test_a_row_that_stands_for_three_people_is_three_rows():
     assert_allclose(told.mass, repeated.mass, **CERTIFIED)
 
 
-def test_imputation_runs_from_the_left_end_to_the_right():
-    left, right = np.array([0, 180, 360]), np.array([180, 360, NAN])
-    for fraction, days in [(0, [0, 180, 360]), (0.25, [45, 225, 360]), (1, [180, 360, 360])]:
-        duration, event = imputed_event_time(left, right, fraction=fraction)
-        assert duration.tolist() == days
-        assert event.tolist() == [True, True, False]
-
-
-def test_sensitivity_is_the_statistic_at_each_place():
-    left, right = random_intervals(60, 9)
-
-    def mean(duration, event):
-        return restricted_mean(duration, event, [360, 540]).estimate
-
-    found = event_time_sensitivity(mean, left, right, fractions=[0, 0.5, 1])
-    assert found.shape == (3, 2)
-    assert (np.diff(found, axis=0) > 0).all()
-    assert_allclose(found[2], mean(*imputed_event_time(left, right, fraction=1)))
-
-
 def test_bootstrap_of_a_single_visit_is_that_of_a_proportion():
     left, right = np.repeat([0, 180], [30, 50]), np.repeat([180, NAN], [30, 50])
     found = turnbull_bootstrap(left, right, 180, replicates=2000, seed=1)
@@ -178,8 +155,6 @@ def test_refusals():
         turnbull([0], [1], frequency=[0])
     with pytest.raises(AnalysisError, match="mass_at='middle' is not an option"):
         turnbull_survival_at(turnbull([0], [1]), 1, mass_at="middle")
-    with pytest.raises(AnalysisError, match="fraction=2 is not between 0"):
-        imputed_event_time([0], [1], fraction=2)
 
 
 @pytest.mark.slow
