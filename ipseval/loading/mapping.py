@@ -12,10 +12,10 @@ from typing import Any
 
 from ipseval import schema
 from ipseval.errors import Problem
+from ipseval.loading.design import check_strata, design_of
 from ipseval.loading.messages import did_you_mean, refuse
 from ipseval.loading.section import Section
-from ipseval.months import MONTH_RULES
-from ipseval.trial import MISSING_RULES, Design, Variable
+from ipseval.trial import Design, Variable
 
 DATE_NOTATIONS = ("iso", "day-first", "month-first")
 VARIABLE_KINDS = ("number", "category", "boolean", "date")
@@ -39,17 +39,6 @@ class Declared:
             variable.name, _KINDS[variable.kind], variable.label, variable.unit, codes=tuple(variable.labels)
         )
 
-
-_CALENDAR_MONTHS = Problem(
-    "notice",
-    "trial.toml",
-    "design.month",
-    "calendar_months",
-    "Months are January, February, ..., the same dates for everyone.",
-    'For months since each person\'s randomisation write month = "anniversary".',
-)
-
-_MAP_ARMS = "Map the code of the source to that name under [tables.participants.codes.arm]."
 
 _KINDS: dict[str, schema.Kind] = {
     "number": "number",
@@ -116,7 +105,7 @@ def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping | None
     top = Section(_read_toml(path), "", problems)
     study, rule_section = top.section("study"), top.section("rules")
     arm_labels = top.section("arm_labels")
-    design = _design(top.section("design"), arm_labels, currency=study.text("currency"))
+    design = design_of(top.section("design"), arm_labels, currency=study.text("currency"))
     covariates = _declared(top.section("covariates"), "participants")
     scores = _declared(top.section("scores"), "visits")
     declared = {"participants": covariates, "visits": scores}
@@ -132,7 +121,7 @@ def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping | None
         section.close()
     if design is None or not any(source.name == "participants" for source in sources):
         return None, problems
-    _check_strata(design, covariates, problems)
+    check_strata(design, covariates, problems)
     mapping = TrialMapping(
         path, name, title, simulated, registration, design, sources, covariates, scores, frozenset(quarantine)
     )
@@ -147,126 +136,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         refuse("trial.toml", "wrong_encoding", f"Line {line} is not UTF-8.", "Save trial.toml as UTF-8.")
     except tomllib.TOMLDecodeError as error:
         refuse("trial.toml", "not_toml", f"This is not valid TOML: {error}.", "Mend that line.")
-
-
-def _design(section: Section, labels: Section, *, currency: str) -> Design | None:
-    """Return the design, or None when the arms or the planned follow-up are not known."""
-    arms, reference = section.texts("arms"), section.text("reference")
-    follow_up = section.whole("follow_up_months")
-    if follow_up == 0:
-        remedy = "Write the months that were planned from randomisation, 30, say."
-        section.complain("follow_up_months", "no_follow_up", "Follow-up of 0 months has no outcomes.", remedy)
-    tolerance = section.whole("tolerance_days")
-    competitive = section.texts("competitive") or ("competitive",)
-    for kind in competitive:
-        if kind not in schema.JOB_KINDS:
-            remedy = did_you_mean(kind, schema.JOB_KINDS)
-            section.complain("competitive", "unknown_option", f"{kind!r} is not a kind of job.", remedy)
-    missing_outcomes = section.text("missing_outcomes", options=MISSING_RULES)
-    month = section.text("month", "anniversary", MONTH_RULES)
-    if month == "calendar":
-        section.problems.append(_CALENDAR_MONTHS)
-    allocation = _of_arms(section.section("allocation"), arms)
-    freeze = section.section("freeze_dates")
-    months = section.texts("assessment_months")
-    design: dict[str, Any] = {
-        "strata": section.texts("strata"),
-        "randomisation": section.text("randomisation"),
-        "data_cut": section.day("data_cut"),
-        "freeze_dates": {key: day for key in freeze.keys if (day := freeze.day(key))},
-        "allocation": {arm: share for arm in allocation.keys if (share := allocation.number(arm))},
-        "assessment_months": tuple(int(month) for month in months if month.isdecimal()),
-    }
-    if len(design["assessment_months"]) < len(months):
-        section.complain("assessment_months", "wrong_type", "Not every month is a whole number.")
-    _check_names_of_arms(section, arms)
-    arm_labels = _of_arms(labels, arms)
-    design["arm_labels"] = {arm: text for arm in arm_labels.keys if (text := arm_labels.text(arm))}
-    for arm, text in design["arm_labels"].items():
-        if not text.isprintable():
-            arm_labels.complain(
-                arm,
-                "not_one_line",
-                f"The label {text!r} holds a line break or another character that cannot be printed.",
-                "Write it on one line; figures break long labels themselves.",
-            )
-    section.close()
-    if not _arms_are_known(section, arms, reference) or follow_up is None:
-        if follow_up is None:
-            section.complain(
-                "follow_up_months",
-                "follow_up_not_stated",
-                "The planned follow-up is not stated.",
-                "Write follow_up_months = 30, say.",
-            )
-        return None
-    ordered = (reference, *(arm for arm in arms if arm != reference))
-    return Design(
-        ordered,
-        follow_up_months=follow_up,
-        tolerance_days=14 if tolerance is None else tolerance,
-        month=month,
-        competitive=competitive,
-        missing_outcomes=missing_outcomes,
-        currency=currency,
-        **design,
-    )
-
-
-def _arms_are_known(section: Section, arms: tuple[str, ...], reference: str) -> bool:
-    if len(set(arms)) < 2 or len(set(arms)) < len(arms):
-        section.complain(
-            "arms",
-            "arms_not_declared",
-            f"{len(set(arms))} different arms are declared in a list of {len(arms)}; two or more are needed.",
-            'Write arms = ["IPS", "usual"], each once.',
-        )
-        return False
-    if not reference:
-        options = " or ".join(f'reference = "{arm}"' for arm in arms)
-        section.complain(
-            "reference",
-            "reference_not_named",
-            "The reference arm (the control) is not named, and it is never guessed.",
-            f"Write {options}.",
-        )
-        return False
-    if reference not in arms:
-        section.complain(
-            "reference",
-            "reference_not_named",
-            f"The reference arm {reference!r} is not among the arms.",
-            did_you_mean(reference, arms),
-        )
-        return False
-    return True
-
-
-def _check_names_of_arms(section: Section, arms: tuple[str, ...]) -> None:
-    """Refuse names of arms that results could not write in one line, or that would pass for a contrast."""
-    for arm in arms:
-        if not arm.isprintable() or not arm.strip():
-            section.complain(
-                "arms",
-                "not_one_line",
-                f"The arm {arm!r} is blank, or holds a character that cannot be printed: a line break, say.",
-                f"Name it in one line. {_MAP_ARMS}",
-            )
-        elif " - " in arm:
-            section.complain(
-                "arms",
-                "reads_as_contrast",
-                f'The arm {arm!r} holds " - ", which stands between the two arms of every contrast.',
-                f"Write {arm.replace(' - ', '-')!r}, say. {_MAP_ARMS}",
-            )
-
-
-def _of_arms(section: Section, arms: tuple[str, ...]) -> Section:
-    """Return the section after checking that every key of it is an arm."""
-    for key in section.keys:
-        if arms and key not in arms:
-            section.complain(key, "undeclared_arm", f"{key!r} is not an arm.", did_you_mean(key, arms))
-    return section
 
 
 def _declared(section: Section, table: str) -> dict[str, Declared]:
@@ -386,16 +255,6 @@ def _codes_of(section: Section, column: schema.Column, arms: tuple[str, ...]) ->
                     "Choose.",
                 )
     return canonical_of
-
-
-def _check_strata(design: Design, covariates: Mapping[str, Declared], problems: list[Problem]) -> None:
-    known = (*schema.table("participants").names, *covariates)
-    section = Section({}, "design", problems)
-    for name in design.strata:
-        if name not in known:
-            section.complain(
-                "strata", "unknown_column", f"The stratum {name!r} is no column.", did_you_mean(name, known)
-            )
 
 
 def toml_key(name: str) -> str:
