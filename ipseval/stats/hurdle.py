@@ -22,6 +22,8 @@ _ITERATIONS = 200
 _TOLERANCE = 1e-9
 # Beyond these the truncated counts are a Poisson's or a logarithmic series, and alpha is not to be had.
 _LEAST, _MOST = 1e-6, 1e6
+# Someone's mean before truncation runs to 0 where everybody with these covariates has exactly one.
+_LEAST_MEAN = 1e-9
 
 
 def hurdle(
@@ -169,9 +171,10 @@ def _truncated_fit(y: Floats, offset: Floats, X: Floats) -> _Truncated:
         step = np.linalg.solve(damped, at.scores.sum(axis=0))
         step *= min(1.0, 2.0 / float(max(np.abs(X @ step[:k]).max(), abs(step[k]))))
         alpha = at.alpha * float(np.exp(step[k]))
-        if not _LEAST < alpha < _MOST:
+        beta = at.beta + step[:k]
+        if not _LEAST < alpha < _MOST or (offset + X @ beta).min() < np.log(_LEAST_MEAN):
             break
-        tried = _truncated(at.beta + step[:k], alpha, y, offset, X)
+        tried = _truncated(beta, alpha, y, offset, X)
         if tried.log_likelihood < at.log_likelihood - 1e-9 * abs(at.log_likelihood):
             ridge = max(4 * ridge, 0.01)
             continue
