@@ -107,6 +107,13 @@ def names(values: Iterable[str], name: str) -> tuple[str, ...]:
     return listed
 
 
+def column(value: object, name: str) -> str:
+    """Return the name of one column; refuse anything else."""
+    if not isinstance(value, str):
+        raise AnalysisError(f"{name}={value!r} is not the name of one column. Write {name}='coach', say.")
+    return value
+
+
 def whole_number(value: object, name: str, *, low: int, high: int) -> int:
     """Return ``value`` if it is a whole number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:

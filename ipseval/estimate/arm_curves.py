@@ -69,9 +69,8 @@ def at_risk(sheet: Sheet, arm: str, data: ArmTimes, horizon: float) -> None:
         day = sheet.trial.design.horizon_day(month)
         base = data.base(day)
         keys = {"arm": arm, "time": float(month), "time_unit": "months", "unit": "people", "method": "count"}
-        at_risk = int((data.days >= day).sum())
         for quantity, count in (
-            ("number_at_risk", at_risk),
+            ("number_at_risk", data.at_risk(day)),
             ("cumulative_events", base["n_event"]),
             ("cumulative_censored", base["n_missing"]),
         ):

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ipseval import words
 from ipseval.endpoints.base import CENSORED, DIED, EVENT
+from ipseval.errors import AnalysisError
 from ipseval.estimate.design_matrix import adjustment
 from ipseval.trial import Trial
 
 _CODES = {CENSORED: 0, EVENT: 1, DIED: 2}
-
+NO_DELAYED_ENTRY = words.text("note.no_delayed_entry")
 
 Codes = NDArray[np.int64]
 
@@ -23,7 +25,8 @@ class ArmTimes(NamedTuple):
 
     ``days`` and ``cause`` (0 censored, 1 event, 2 died) are the outcome; ``stratum`` is for stratified
     tests and models, ``cluster`` for a frailty, and ``covariates`` has a column per covariate. ``row`` is
-    the person's place among those randomised.
+    the person's place among those randomised. ``entry`` is the day before the first under observation,
+    -1 from randomisation on.
     """
 
     days: NDArray[np.int64]
@@ -32,6 +35,37 @@ class ArmTimes(NamedTuple):
     cluster: NDArray[np.int64]
     covariates: NDArray[np.float64]
     row: NDArray[np.int64]
+    entry: NDArray[np.int64]
+
+    @property
+    def late(self) -> NDArray[np.int64] | None:
+        """The entry of everybody, for kernels that take it; None where nobody's is delayed."""
+        return self.entry if (self.entry >= 0).any() else None
+
+    def refuse_late(self) -> None:
+        """Refuse people whose entry is delayed, for a method that does not know how to count them."""
+        if self.late is not None:
+            raise AnalysisError(NO_DELAYED_ENTRY)
+
+    def refuse_broken(self) -> None:
+        """Refuse people of whom nobody was left when others came: no curve joins the two."""
+        if self.late is None:
+            return
+        order = np.argsort(self.entry)
+        last = np.maximum.accumulate(self.days[order])[:-1]
+        waits = self.entry[order][1:] - last
+        # Those censored on a day hand on to who comes the next; where all had the event nobody does.
+        broken = (waits > 0) | ((waits == 0) & ~np.isin(last, self.days[self.cause == 0]))
+        if broken.any():
+            raise AnalysisError(
+                f"Nobody was left under observation without the event after day {last[broken][0]}, before "
+                f"others came, so that no curve joins before and after. Count those who came first from the "
+                f"day of the next."
+            )
+
+    def at_risk(self, day: int) -> int:
+        """Return how many were under observation and event-free just before a day."""
+        return int(((self.days >= day) & (self.entry < day)).sum())
 
     def base(self, before: float, cause: int = 1) -> dict[str, int]:
         """Return people randomised, and those with the event, and those censored, below a day."""
@@ -58,19 +92,31 @@ def arm_times(
     strata: tuple[str, ...] = (),
     frailty: tuple[str, ...] = (),
     adjust: tuple[str, ...] = (),
+    first_day: NDArray[np.float64] | None = None,
 ) -> dict[str, ArmTimes]:
-    """Return the times of each arm, reference first, from the outcome frame of a time endpoint."""
+    """Return the times of each arm, reference first, from the outcome frame of a time endpoint.
+
+    ``first_day`` is everyone's first day under observation, by default that of randomisation. Who came
+    after the own last day, or on a day that is not known, is left out.
+    """
     arm = outcome["arm"].to_numpy()
     cause = outcome["event"].astype("string").map(_CODES)
+    days = outcome["value"].to_numpy(dtype=np.int64)
+    since = np.zeros(len(outcome)) if first_day is None else np.maximum(first_day, 0.0)
+    is_seen = since <= days
     everyone = ArmTimes(
-        days=outcome["value"].to_numpy(dtype=np.int64),
+        days=days,
         cause=np.asarray(cause, dtype=np.int64),
         stratum=trial.stratum(strata).to_numpy(dtype=np.int64),
         cluster=trial.stratum(frailty).to_numpy(dtype=np.int64),
         covariates=adjustment(trial, adjust)[0],
         row=np.arange(len(outcome)),
+        entry=np.where(is_seen, since - 1, -1).astype(np.int64),
     )
-    return {name: ArmTimes(*(column[arm == name] for column in everyone)) for name in trial.design.arms}
+    return {
+        name: ArmTimes(*(column[(arm == name) & is_seen] for column in everyone))
+        for name in trial.design.arms
+    }
 
 
 def both(pair: Pair, before: float) -> dict[str, int]:

@@ -78,7 +78,7 @@ def _by_period(
     with sheet.attempt("hazard_ratio", "proportional_hazards_test", **keys):
         # Below day h(k) is within k months: the cut is the day before it.
         days = [design.horizon_day(month) - 1 for month in cuts]
-        found = cox_by_period(people.days, event, active, days, strata=strata)
+        found = cox_by_period(people.days, event, active, days, strata=strata, entry=people.late)
         periods = zip((0.0, *cuts), (*cuts, horizon), found.fits, found.reasons, strict=True)
         for begin, end, fit, reason in periods:
             row = {**keys, "time_from": begin, "time": end}
@@ -104,7 +104,7 @@ def _with_log_time(
 ) -> None:
     keys = {**keys, "method": "cox_log_time"}
     with sheet.attempt("hazard_ratio", "proportional_hazards_test", **keys):
-        fit = cox_log_time(people.days, people.cause == 1, active, strata=strata)
+        fit = cox_log_time(people.days, people.cause == 1, active, strata=strata, entry=people.late)
         if not fit.converged:
             raise AnalysisError(fit.reason)
         for month in months:

@@ -18,7 +18,8 @@ def effect_over_time(sheet: Sheet, people: ArmTimes, active: Codes, keys: dict[s
     """Write the residuals of each day with events, and the hazard ratio each month as a curve has it."""
     strata = people.stratum if keys["setting"] else None
     with sheet.attempt(RESIDUAL, method="cox_efron", **keys):
-        found = schoenfeld_residuals(people.days, people.cause == 1, active, strata=strata)
+        event = people.cause == 1
+        found = schoenfeld_residuals(people.days, event, active, strata=strata, entry=people.late)
         days, place, events = np.unique(found.time, return_inverse=True, return_counts=True)
         mean = np.bincount(place, found.scaled[:, 0]) / events
         for day, value, n in zip(days, mean, events, strict=True):

@@ -107,12 +107,15 @@ def _tests(sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys:
     """Write the log-rank test, and those that weigh late or early differences more."""
     for method, weights in LOG_RANK_TESTS.items():
         with sheet.attempt("log_rank_test", method=method, **keys):
-            test = log_rank(people.days, people.cause == 1, active, strata=within, **weights)
+            test = log_rank(
+                people.days, people.cause == 1, active, strata=within, entry=people.late, **weights
+            )
             sheet.add("log_rank_test", method=method, **_test(test), **keys)
 
 
 def _gray(sheet: Sheet, people: ArmTimes, active: Codes, within: Stratum, keys: dict[str, Any]) -> None:
     with sheet.attempt("gray_test", method="gray", **keys):
+        people.refuse_late()
         test = gray_test(people.days, people.cause, active, strata=within)
         sheet.add("gray_test", method="gray", **_test(test), **keys)
 
@@ -126,13 +129,16 @@ def _hazard_ratios(
 ) -> None:
     for method, ties in TIES.items():
         with sheet.attempt("hazard_ratio", method=method, **keys):
-            fit = cox(people.days, people.cause == 1, _column(active), ties=ties, strata=within)
+            fit = cox(
+                people.days, people.cause == 1, _column(active), ties=ties, strata=within, entry=people.late
+            )
             sheet.add("hazard_ratio", method=method, **ratio_row(sheet, fit), **keys)
 
 
 def _fine_gray(sheet: Sheet, people: ArmTimes, active: Codes, keys: dict[str, Any]) -> None:
     keys = {**keys, "method": "fine_gray"}
     with sheet.attempt("subdistribution_hazard_ratio", **keys):
+        people.refuse_late()
         fit = fine_gray(people.days, people.cause, _column(active))
         sheet.add("subdistribution_hazard_ratio", **ratio_row(sheet, fit), **keys)
 
@@ -141,6 +147,7 @@ def _frailty(sheet: Sheet, people: ArmTimes, active: Codes, keys: dict[str, Any]
     """Write the hazard ratio among people of one site, sites differing by an unknown factor."""
     keys = {**keys, "method": "cox_gamma_frailty"}
     with sheet.attempt("hazard_ratio", **keys):
+        people.refuse_late()
         fit = shared_frailty(people.days, people.cause == 1, _column(active), people.cluster)
         said = remarks(NO_FRAILTY if fit.at_boundary else "", keys.get("note", ""))
         sheet.add("hazard_ratio", **{**ratio_row(sheet, fit), **keys, **said})
@@ -158,7 +165,7 @@ def _clustered(
         found = len(np.unique(clusters.code[among & clusters.is_shared]))
         few = (FEW_CLUSTERS, f"n_clusters = {found}") if found < ENOUGH_CLUSTERS else ()
         said = remarks(clusters.check(among), *few, keys.get("note", ""))
-        fit = cox(people.days, people.cause == 1, _column(active), cluster=code)
+        fit = cox(people.days, people.cause == 1, _column(active), entry=people.late, cluster=code)
         sheet.add("hazard_ratio", **{**ratio_row(sheet, fit), **keys, **said})
 
 
@@ -177,9 +184,10 @@ def _proportional(
                 "Events fell on fewer than two days, "
                 "so that no change of the hazard ratio over time can be seen."
             )
-        found = {"score_test": proportional_hazards(people.days, event, covariate, strata=within)}
+        how: dict[str, Any] = {"strata": within, "entry": people.late}
+        found = {"score_test": proportional_hazards(people.days, event, covariate, **how)}
         # A second opinion, where there is one to be had: lifelines caps pandas, so it may be absent.
-        if within is None and find_spec("lifelines"):
+        if within is None and people.late is None and find_spec("lifelines"):
             found["lifelines"] = lifelines_proportional_hazards(people.days, event, covariate)
         for method, test in found.items():
             row = {"statistic": test.statistic[0], "df": 1.0, "p_value": test.p_value[0]}

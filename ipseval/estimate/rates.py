@@ -42,12 +42,6 @@ def _also(value: Any) -> None:
         checks.one_of(name, ALSO, "also")
 
 
-def _cluster(value: Any) -> None:
-    """Refuse anything but the name of one column."""
-    if not isinstance(value, str):
-        raise AnalysisError(f"cluster={value!r} is not the name of one column. Write cluster='coach'.")
-
-
 DECLARATION = Declaration(
     name="rates",
     outcomes=("binary",),
@@ -71,7 +65,7 @@ DECLARATION = Declaration(
         "margin": _difference_margin,
         "ratio_margin": _ratio_margin,
         "higher_is_better": partial(checks.one_of, options=(True, False), name="higher_is_better"),
-        "cluster": _cluster,
+        "cluster": partial(checks.column, name="cluster"),
         "also": _also,
         "replicates": partial(checks.whole_number, name="replicates", low=100, high=1_000_000),
         "seed": partial(checks.whole_number, name="seed", low=0, high=2**63 - 1),

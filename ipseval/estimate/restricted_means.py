@@ -72,6 +72,7 @@ def _adjusted(sheet: Sheet, label: str, pair: Pair, horizon: float, adjust: tupl
     keys |= {"method": "pseudo_values_ancova", "setting": f"adjust={'+'.join(adjust)}"}
     with sheet.attempt("restricted_mean_time_lost_difference", **keys):
         people, active = together(pair)
+        people.refuse_late()
         values = time_lost_pseudo_values(people.days, people.cause, cut, censoring_group=active)
         found = ancova(values, active, people.covariates, conf_level=sheet.conf_level).difference
         names = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
@@ -84,11 +85,13 @@ def _up_to(horizon: float) -> dict[str, Any]:
 
 
 def _since(data: ArmTimes, cut: int, conf_level: float) -> RestrictedMean:
-    return restricted_time_lost(data.days, data.cause, cut, conf_level=conf_level)
+    data.refuse_broken()
+    return restricted_time_lost(data.days, data.cause, cut, entry=data.late, conf_level=conf_level)
 
 
 def _alive_without(data: ArmTimes, cut: int, conf_level: float) -> RestrictedMean:
-    return restricted_mean(data.days, data.cause > 0, cut, conf_level=conf_level)
+    data.refuse_broken()
+    return restricted_mean(data.days, data.cause > 0, cut, entry=data.late, conf_level=conf_level)
 
 
 #: Quantity -> the mean of one arm, and the columns that go with it.

@@ -13,6 +13,7 @@ from ipseval.estimate.arm_curves import at_risk, curves, milestones_and_median
 from ipseval.estimate.arm_times import arm_times
 from ipseval.estimate.changing_hazards import cuts_within, effect_by_of
 from ipseval.estimate.clustered_rates import clusters_of
+from ipseval.estimate.delayed_entry import first_days, say_of_entry
 from ipseval.estimate.hazards import Models, hazards
 from ipseval.estimate.restricted_means import arm_restricted_means, restricted_mean_contrasts
 from ipseval.estimate.sheet import Sheet, contrast_label
@@ -59,6 +60,8 @@ DECLARATION = Declaration(
         "strata": partial(checks.names, name="strata"),
         "adjust": partial(checks.names, name="adjust"),
         "frailty": partial(checks.names, name="frailty"),
+        "cluster": partial(checks.column, name="cluster"),
+        "entry": partial(checks.column, name="entry"),
         "effect_by": effect_by_of,
         "residuals": partial(checks.one_of, options=(True, False), name="residuals"),
         "conf_level": checks.confidence,
@@ -76,6 +79,7 @@ def survival(
     adjust: Iterable[str] = (),
     frailty: Iterable[str] = (),
     cluster: str | None = None,
+    entry: str | None = None,
     effect_by: float | Iterable[float] | str | None = None,
     residuals: bool = False,
     conf_level: float = 0.95,
@@ -109,6 +113,11 @@ def survival(
         ratio with a robust variance by cluster. Where an arm has no coaches, everyone there is a cluster
         of one. Fewer than ten clusters are refused; with fewer than about thirty the variance is still a
         little too small, which the row says.
+    entry : str, optional
+        Covariate with everyone's first day under observation, in days since randomisation, as where a
+        register was linked late; 0 or less for those seen from the start. People count from that day on.
+        Who came after a first job or the own last day, or on a day that is missing, was never seen at risk
+        and is left out, counted beside the numbers at risk.
     effect_by : number, or several, or "log_time", optional
         Months at which the hazard ratio may change, ``6`` for the first six months and what follows: adds
         a ratio per period. "log_time" adds one that moves with the logarithm of time, read at the
@@ -131,12 +140,14 @@ def survival(
         the cumulative incidence, which software calls time lost) and the restricted mean time alive
         without it. Per contrast: differences and ratios of these, tests, and hazard ratios with a check
         of proportional hazards. Unlike rates, people who are lost leave the denominator on the day they
-        are lost, which assumes that leaving says nothing about finding work.
+        are lost, which assumes that leaving says nothing about finding work. Mean time since the first job
+        is not time in work, since jobs end: for that use ``ips.amounts(trial, ips.days_worked(by=30))``.
 
     Raises
     ------
     AnalysisError
-        For an endpoint that is not a time, or strata that are unknown or incomplete.
+        For an endpoint that is not a time, strata that are unknown or incomplete, clusters that are
+        incomplete or fewer than ten, or an ``entry`` that is no covariate in whole days.
 
     Notes
     -----
@@ -148,6 +159,11 @@ def survival(
     the subdistribution hazard ratio (Fine-Gray) compare the incidences, in which the dead stay. Beside
     the log-rank test stand the Fleming-Harrington test with weights (0, 1), for late differences, and
     Gehan's, for early ones; beside Efron's treatment of ties that of Breslow.
+
+    With ``entry`` a person is at risk from that day to the last, both included: R's ``Surv(entry - 1, day,
+    event)``. It assumes that the day somebody comes under observation says nothing about finding work. What
+    happened before anyone of an arm was observed is unknown, so that its curve is about people without the
+    event by then. Gray's test, Fine-Gray, frailty and pseudo-values take no late entry: their rows say so.
 
     References
     ----------
@@ -178,8 +194,7 @@ def survival(
     covariates, shared = checks.names(adjust, "adjust"), checks.names(frailty, "frailty")
     arguments: dict[str, Any] = {"milestones": months, "horizons": ends, "strata": list(columns)}
     arguments |= {"adjust": list(covariates), "frailty": list(shared)}
-    if cluster:
-        arguments["cluster"] = cluster
+    arguments |= {key: column for key, column in (("cluster", cluster), ("entry", entry)) if column}
     by = None if effect_by is None else cuts_within(effect_by_of(effect_by), horizon)
     checks.one_of(residuals, (True, False), "residuals")
     if residuals:
@@ -197,7 +212,9 @@ def survival(
     )
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     sheet.main("aalen_johansen", "", "cumulative_incidence")
-    arms = arm_times(trial, endpoint.evaluate(trial), columns, shared, covariates)
+    outcome = endpoint.evaluate(trial)
+    since = first_days(trial, entry) if entry else None
+    arms = arm_times(trial, outcome, columns, shared, covariates, since)
     for arm, data in arms.items():
         curves(sheet, arm, data, horizon)
         at_risk(sheet, arm, data, horizon)
@@ -213,6 +230,8 @@ def survival(
         say_also(sheet, DEATHS_APART, lambda row: row["quantity"] == "cumulative_censored")
     say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
     say_of_the_lost(sheet)
+    if since is not None:
+        say_of_entry(sheet, arms, outcome, since)
     return sheet.results()
 
 

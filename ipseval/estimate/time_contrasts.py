@@ -49,7 +49,8 @@ def incidence_contrasts(sheet: Sheet, label: str, pair: Pair, months: list[float
 
 def incidence_of(sheet: Sheet, data: ArmTimes, of: int = 1) -> CumulativeIncidence:
     """Return the cumulative incidence of one arm at the confidence level of the sheet."""
-    return cumulative_incidence(data.days, data.cause, of=of, conf_level=sheet.conf_level)
+    data.refuse_broken()
+    return cumulative_incidence(data.days, data.cause, of=of, entry=data.late, conf_level=sheet.conf_level)
 
 
 def first_horizon(found: Any) -> dict[str, float]:
