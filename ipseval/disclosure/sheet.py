@@ -1,49 +1,21 @@
-"""Results -> PublicResults: what is written for others names no person and lets none be inferred.
+"""Which rows would tell of a few people, and which of their numbers would.
 
-With ``minimum`` people as the smallest number that may be shown, and an empty cell shown unless
-``zeros="hide"`` because nobody can be picked out of it:
-
-* **Small cells.** A row is suppressed when it rests on fewer people, or when fewer of them had, or did
-  not have, the outcome.
-* **What can be subtracted.** Within an arm all numbers about one course of events (ever in work by some
-  month, counted in some way; points of its curve) are shown only if they are equal or differ by at
-  least the minimum. Main rows and the longest horizon come first: what matters most is what stays. The
-  same holds for how many were left out of a row, and for how many were lost.
-* **What adds up.** Of a variable's categories never so few are hidden that their sum tells on them; an
-  average goes with its months, and a contrast with its arms.
-* **Curves.** Points that are left stand at least the minimum of events apart. Numbers at risk are
-  rounded to multiples of the minimum, and suppressed below it: a few rounded down would read as nobody.
-* **Texts.** Notes that hold numbers stay inside, and so do draws and covariances.
-
-Published figures are public, and stay as they are. Two limits: estimates keep their precision, so that a
-model without covariates whose intercepts do not vary gives back its rates, and that whoever knows the sizes
-of strata may find by trial which counts in them agree with a common effect; and numbers that other people
-publish about the same trial are not known here. The minimum is 5 unless said otherwise; ask the holder
-of the data what applies.
+One method per way of finding out; ``protect`` calls them in turn, and later ones see what earlier ones hid.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipseval import checks, words
-from ipseval.errors import AnalysisError
-from ipseval.results import PublicResults, Results
-from ipseval.results.table import typed
+from ipseval.disclosure.policy import Floats, Mask, Policy
+from ipseval.results import Results
 from ipseval.results.vocabulary import AT_RISK
 
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-
-SMALL_CELL = words.text("note.small_cell")
-_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_level", "conf_low", "conf_high")
-_COUNTS = ("n", "n_event", "n_missing")
+COUNTS = ("n", "n_event", "n_missing")
 _CURVES = ("cumulative_incidence", "event_free_probability")
 #: The settings of `describe` that count how many stayed, and how many were seen.
 _FLOW = ("flow", "assessed")
@@ -54,110 +26,13 @@ _PEOPLE_BESIDE = {"median": 2.0, "lower_quartile": 4.0, "upper_quartile": 4.0, "
 _PEOPLE = ["population", "subgroup"]
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What counts as too few to be shown.
-
-    Attributes
-    ----------
-    minimum : int
-        The smallest number of people that may be shown.
-    zeros : {"show", "hide"}
-        Whether an empty cell may be shown.
-    """
-
-    minimum: int = 5
-    zeros: str = "show"
-
-    def __post_init__(self) -> None:
-        if (
-            isinstance(self.minimum, bool)
-            or not isinstance(self.minimum, int)
-            or not 1 <= self.minimum <= 1000
-        ):
-            raise AnalysisError(
-                f"minimum={self.minimum!r} is not a whole number from 1 to 1000 people. "
-                f"Common minima are 5 and 10."
-            )
-        checks.one_of(self.zeros, ("show", "hide"), "zeros")
-
-    def small(self, count: Floats) -> Mask:
-        """Whether each count is too small; a missing count is not."""
-        lowest = 0.0 if self.zeros == "hide" else 0.5
-        with np.errstate(invalid="ignore"):
-            return np.asarray((count >= lowest) & (count < self.minimum))
-
-    def apart(self, one: Floats, other: Floats) -> Mask:
-        """Whether counts are equal or so far apart that subtracting them shows nobody."""
-        gap = np.abs(one - other)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(~((gap > 0) & (gap < self.minimum)))
-
-
-def protect(results: Results, policy: Policy | None = None) -> PublicResults:
-    """Return results from which no person can be recognised.
-
-    Parameters
-    ----------
-    results : Results
-    policy : Policy, optional
-        By default a minimum of 5 people, empty cells shown.
-
-    Returns
-    -------
-    PublicResults
-        The same rows in the same order, except curve points, of which only those remain whose step
-        is large enough. Suppressed rows keep their key and have status "suppressed".
-
-    Raises
-    ------
-    AnalysisError
-        For results that were protected before, under a looser policy.
-
-    Examples
-    --------
-    >>> import ipseval as ips
-    >>> found = ips.rates(ips.example("scion"), ips.ever_employed(by=30))
-    >>> type(ips.protect(found)).__name__
-    'PublicResults'
-    """
-    if isinstance(results, PublicResults):
-        return _protected_before(results, policy)
-    policy = policy or Policy()
-    sheet = _Sheet(results, policy)
-    sheet.hide_small_cells()
-    sheet.hide_left_out()
-    sheet.hide_differences()
-    sheet.hide_with_few_workers()
-    sheet.hide_more_categories()
-    sheet.hide_averages()
-    sheet.hide_contrasts()
-    sheet.blank_degrees_of_freedom()
-    sheet.blank_numbers_missing()
-    sheet.round_flow()
-    return sheet.public()
-
-
-def _protected_before(results: PublicResults, policy: Policy | None) -> PublicResults:
-    """Return public results as they are, or refuse to tighten what can no longer be tightened."""
-    applied = results.provenance["disclosure"]
-    if policy and (
-        policy.minimum > applied["minimum"] or (policy.zeros == "hide") > (applied["zeros"] == "hide")
-    ):
-        raise AnalysisError(
-            f"These results were made public with minimum={applied['minimum']} and "
-            f"zeros={applied['zeros']!r}, which is looser than {policy}. Protect the internal results again."
-        )
-    return results
-
-
-class _Sheet:
+class Sheet:
     """One results table on its way out: which rows to hide, which numbers of people to leave blank."""
 
     def __init__(self, results: Results, policy: Policy) -> None:
         frame = results.frame
         self.results, self.policy, self.frame = results, policy, frame
-        self.counts = {name: frame[name].to_numpy(dtype="float64", na_value=np.nan) for name in _COUNTS}
+        self.counts = {name: frame[name].to_numpy(dtype="float64", na_value=np.nan) for name in COUNTS}
         made_public = [name for name, record in results.records.items() if record["estimator"] == "published"]
         self.is_published = frame["analysis"].isin(made_public).to_numpy(dtype=bool)
         self.is_curve = np.asarray(
@@ -167,7 +42,7 @@ class _Sheet:
         self.is_arm = (frame["arm"] != "").to_numpy(dtype=bool)
         self.hide = np.zeros(len(frame), dtype=bool)
         self.leave_out = np.zeros(len(frame), dtype=bool)
-        self.blank = {name: np.zeros(len(frame), dtype=bool) for name in _COUNTS}
+        self.blank = {name: np.zeros(len(frame), dtype=bool) for name in COUNTS}
         self.blank_df = np.zeros(len(frame), dtype=bool)
         self.randomised = self._randomised()
         self.arms_of = {f"{a} - {b}": (a, b) for a in self.randomised for b in self.randomised if a != b}
@@ -369,51 +244,6 @@ class _Sheet:
                 if not self.policy.apart(self.counts["n_event"][row], known).all():
                     self.is_rounded[row] = True
 
-    # ---- the table that goes out
-
-    def public(self) -> PublicResults:
-        """Return the table without what is hidden, numbers at risk rounded, telling notes replaced."""
-        frame = self.frame.copy()
-        self._replace_notes(frame)
-        self._round_at_risk(frame)
-        for name in _COUNTS:
-            frame.loc[self.blank[name] | self.hide, name] = pd.NA
-        frame.loc[self.hide, list(_NUMBERS)] = np.nan
-        frame.loc[self.blank_df, "df"] = np.nan
-        frame.loc[self.hide, "status"] = "suppressed"
-        frame.loc[self.hide, "note"] = SMALL_CELL
-        said = {
-            "minimum": self.policy.minimum,
-            "zeros": self.policy.zeros,
-            "suppressed": int(self.hide.sum()),
-            "rounded": int((self.is_rounded & ~self.hide).sum()),
-            "points_left_out": int(self.leave_out.sum()),
-        }
-        results = self.results
-        provenance = {**results.provenance, "disclosure": said}
-        if self.policy.small(np.array(list(self.randomised.values()), dtype=np.float64)).any():
-            provenance["trial"] = {**provenance.get("trial", {}), "randomised": {}}
-        return PublicResults(
-            typed(frame.loc[~self.leave_out]), results.records, results.endpoints, provenance, {}
-        )
-
-    def _round_at_risk(self, frame: pd.DataFrame) -> None:
-        """Round numbers at risk to multiples of the minimum, and say so."""
-        base = self.policy.minimum
-        exact = frame["estimate"].to_numpy(dtype="float64")
-        of = np.where(frame["quantity"] == "percentage", self.counts["n"], 1.0)
-        rounded = np.floor(exact * of / base + 0.5) * base / of
-        frame["estimate"] = np.where(self.is_rounded, rounded, exact)
-        frame.loc[self.is_rounded, ["n_event", "n_missing"]] = pd.NA
-        frame.loc[self.is_rounded, "note"] = f"rounded to a multiple of {base}"
-
-    def _replace_notes(self, frame: pd.DataFrame) -> None:
-        """Put a general remark in the place of every note that holds a number."""
-        telling = frame["note"].str.contains(r"\d", regex=True).to_numpy(dtype=bool) & ~self.is_published
-        failed = frame["status"].isin(["failed", "not_defined"]).to_numpy(dtype=bool)
-        frame.loc[telling & failed, "note"] = words.text("note.inside")
-        frame.loc[telling & ~failed, "note"] = words.text("note.remark_inside")
-
 
 def _variable(frame: pd.DataFrame) -> pd.Series:
     """Return what a term is about: ``sex`` of ``sex=F``."""
@@ -426,10 +256,3 @@ def _matching(keys: pd.DataFrame, wanted: pd.DataFrame) -> Mask:
         return np.zeros(len(keys), dtype=bool)
     marked = wanted.drop_duplicates().assign(_wanted=True)
     return np.asarray(keys.merge(marked, on=list(keys), how="left")["_wanted"].notna(), dtype=bool)
-
-
-def names_in(text: str, pseudonyms: Iterable[str]) -> list[str]:
-    """Return the pseudonyms that stand in a text as whole words; every public file is searched."""
-    found = set(re.findall(r"[\w.-]+", text))
-    found |= {word.strip(".-") for word in found} | set(re.findall(r"\w+", text))
-    return sorted(set(pseudonyms) & found)
