@@ -23,14 +23,15 @@ from ipseval.estimate.hazard_rows import ratio_row
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.cox import cox
+from ipseval.stats.few_clusters import corrected_for_few_clusters
 from ipseval.stats.fine_gray import fine_gray
 from ipseval.stats.frailty import shared_frailty
 from ipseval.stats.gray import GrayTest, gray_test
 from ipseval.stats.log_rank import LogRank, log_rank
+from ipseval.stats.marginal_contrasts import wald_contrast
 from ipseval.stats.proportional_hazards import lifelines_proportional_hazards, proportional_hazards
 
 DEATH_CENSORS = words.text("note.death_censors")
-FEW_CLUSTERS = words.text("note.few_clusters")
 NO_FRAILTY = words.text("note.no_frailty")
 
 #: Method -> weights of the event times; the log-rank test itself is the main one.
@@ -40,9 +41,6 @@ LOG_RANK_TESTS: dict[str, dict[str, Any]] = {
     "gehan": {"weights": "gehan"},
 }
 TIES = {"cox_efron": "efron", "cox_breslow": "breslow"}
-
-#: Below this many clusters a sandwich that is not corrected for it is too small to say nothing of it.
-ENOUGH_CLUSTERS = 30
 
 Stratum = Codes | None
 
@@ -161,12 +159,16 @@ def _clustered(
     with sheet.attempt("hazard_ratio", **keys):
         among = np.zeros(len(clusters.code), dtype=np.bool_)
         among[people.row] = True
+        said = remarks(clusters.check(among), keys.get("note", ""))
         code = clusters.code[people.row]
-        found = len(np.unique(clusters.code[among & clusters.is_shared]))
-        few = (FEW_CLUSTERS, f"n_clusters = {found}") if found < ENOUGH_CLUSTERS else ()
-        said = remarks(clusters.check(among), *few, keys.get("note", ""))
         fit = cox(people.days, people.cause == 1, _column(active), entry=people.late, cluster=code)
-        sheet.add("hazard_ratio", **{**ratio_row(sheet, fit), **keys, **said})
+        if fit.influence is None or not fit.converged:
+            raise AnalysisError(fit.reason)
+        is_shared = np.isin(np.unique(code), clusters.code[clusters.is_shared])
+        found = corrected_for_few_clusters(fit.influence[:, 0], is_shared)
+        ratio = wald_contrast(float(fit.coef[0]), *found, conf_level=sheet.conf_level, is_log=True)
+        numbers = {name: value for name, value in ratio._asdict().items() if name != "note"}
+        sheet.add("hazard_ratio", **{**numbers, "unit": "ratio", **keys, **said})
 
 
 def _column(active: Codes) -> NDArray[np.float64]:

@@ -111,8 +111,7 @@ def survival(
     cluster : str, optional
         Column of participants such as ``"coach"``, whose people may be alike in any way: adds the hazard
         ratio with a robust variance by cluster. Where an arm has no coaches, everyone there is a cluster
-        of one. Fewer than ten clusters are refused; with fewer than about thirty the variance is still a
-        little too small, which the row says.
+        of one. Fewer than ten clusters are refused.
     entry : str, optional
         Covariate with everyone's first day under observation, in days since randomisation, as where a
         register was linked late; 0 or less for those seen from the start. People count from that day on.
@@ -159,6 +158,10 @@ def survival(
     the subdistribution hazard ratio (Fine-Gray) compare the incidences, in which the dead stay. Beside
     the log-rank test stand the Fleming-Harrington test with weights (0, 1), for late differences, and
     Gehan's, for early ones; beside Efron's treatment of ties that of Breslow.
+
+    The variance by cluster is the sandwich times G / (G - 1), with t limits on G - 1 degrees of freedom;
+    where some people are clusters of one, these and the others are two samples, each with its own factor,
+    and the degrees of freedom are Satterthwaite's.
 
     With ``entry`` a person is at risk from that day to the last, both included: R's ``Surv(entry - 1, day,
     event)``. It assumes that the day somebody comes under observation says nothing about finding work. What

@@ -39,7 +39,8 @@ class CoxFit(NamedTuple):
     ``robust_covariance`` is None without clusters. ``wald_test`` and ``std_error`` use it if it is
     there, otherwise the model's ``covariance``. Where ``converged`` is False, ``reason`` says why: an
     infinite coefficient is reported as such, with a standard error of NaN. The Wald test is NaN then, and
-    with no more clusters than coefficients, whose robust covariance has no inverse.
+    with no more clusters than coefficients, whose robust covariance has no inverse. ``influence`` has what
+    each cluster, in the order of the sorted labels, adds to the coefficients (dfbeta, summed within it).
     """
 
     coef: Floats
@@ -55,6 +56,7 @@ class CoxFit(NamedTuple):
     iterations: int
     converged: bool
     reason: str
+    influence: Floats | None = None
 
     @property
     def std_error(self) -> Floats:
@@ -93,7 +95,8 @@ def cox(
         Delayed entry: at risk on (entry, duration], so that a person may also have several rows.
     cluster : array, shape (n,), optional
         Rows with one label are one person or one site: adds the sandwich covariance with score
-        residuals summed within clusters, without a small-sample factor.
+        residuals summed within clusters, without a small-sample factor; `corrected_for_few_clusters` has
+        one.
 
     Returns
     -------
@@ -132,7 +135,8 @@ def cox(
     refuse_collinear(null.information, int(happened.sum()))
     path = maximise(lambda coef: total(model, coef), null)
     covariance = inverse_information(path.at.information, path.infinite)
-    robust = None if cluster is None else _sandwich(model, path, covariance, cluster, time.size)
+    influence = None if cluster is None else _influence(model, path, covariance, cluster, time.size)
+    robust = None if influence is None else influence.T @ influence
     used = covariance if robust is None else robust
     return CoxFit(
         coef=np.where(path.infinite, np.copysign(np.inf, path.coef), path.coef / scale),
@@ -148,6 +152,7 @@ def cox(
         iterations=path.iterations,
         converged=not path.reason,
         reason=path.reason,
+        influence=None if influence is None else influence / scale,
     )
 
 
@@ -276,8 +281,8 @@ def inverse_information(information: Floats, infinite: NDArray[np.bool_]) -> Flo
     return covariance
 
 
-def _sandwich(model: list[Stratum], path: Path, covariance: Floats, cluster: ArrayLike, n: int) -> Floats:
-    """Return the covariance from score residuals summed within clusters."""
+def _influence(model: list[Stratum], path: Path, covariance: Floats, cluster: ArrayLike, n: int) -> Floats:
+    """Return what each cluster adds to the coefficients, shape (clusters, p); NaN for infinite ones."""
     labels, place = codes(cluster, "cluster")
     checks.same_length(cluster=place, duration=np.empty(n))
     summed = np.zeros((labels.size, path.coef.size))
@@ -285,10 +290,9 @@ def _sandwich(model: list[Stratum], path: Path, covariance: Floats, cluster: Arr
         for column, residuals in enumerate(stratum.score_residuals(path.coef).T):
             summed[:, column] += np.bincount(place[stratum.rows], residuals, minlength=labels.size)
     finite = ~path.infinite
-    influence = summed[:, finite] @ covariance[np.ix_(finite, finite)]
-    robust = np.full_like(covariance, np.nan)
-    robust[np.ix_(finite, finite)] = influence.T @ influence
-    return robust
+    influence = np.full_like(summed, np.nan)
+    influence[:, finite] = summed[:, finite] @ covariance[np.ix_(finite, finite)]
+    return influence
 
 
 def squared_distance(vector: Floats, covariance: Floats) -> float:

@@ -98,7 +98,9 @@ def test_tests_and_hazard_ratios_are_those_of_case_b12(setting: str, key: str) -
 
 def test_ratios_by_coach_and_by_period_are_those_of_case_b12() -> None:
     row, wanted = alpha().one(method="cox_efron_clustered"), B12["cox_efron_cluster_20"]
-    assert [np.log(row.estimate), row.std_error] == pytest.approx([*wanted.values()], rel=1e-6)
+    few = np.sqrt(20 / 19)  # the correction for twenty clusters, which coxph does not have
+    here = [wanted["coef"], wanted["se"] * few]
+    assert [np.log(row.estimate), row.std_error] == pytest.approx(here, rel=1e-6)
     rows = alpha().select(quantity="hazard_ratio", method="cox_by_period").frame
     wanted = B12["by_period_180"]
     assert np.log(rows["estimate"].to_numpy()) == pytest.approx(wanted["coef"], rel=1e-6)
