@@ -31,6 +31,7 @@ _HOME = {
     "employed_at": "ipseval.endpoints",
     "employed_monthly": "ipseval.endpoints",
     "time_to_first_job": "ipseval.endpoints",
+    "job_starts": "ipseval.endpoints",
     "days_worked": "ipseval.endpoints",
     "weeks_worked": "ipseval.endpoints",
     "hours_worked": "ipseval.endpoints",

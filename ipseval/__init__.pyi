@@ -17,6 +17,7 @@ from ipseval.endpoints import (
     employed_monthly as employed_monthly,
     ever_employed as ever_employed,
     hours_worked as hours_worked,
+    job_starts as job_starts,
     score as score,
     time_to_first_job as time_to_first_job,
     weeks_worked as weeks_worked,

@@ -17,6 +17,7 @@ from ipseval.endpoints.amounts import days_worked, earnings, hours_worked, weeks
 from ipseval.endpoints.base import Endpoint, definition, label
 from ipseval.endpoints.ever import durable_employment, ever_employed, in_work_or_education, works_at_least
 from ipseval.endpoints.first_job import time_to_first_job
+from ipseval.endpoints.job_starts import job_starts
 from ipseval.endpoints.jobs import job_tenure, jobs_held, longest_job
 from ipseval.endpoints.register_months import benefit_amount, months_with_hours, work_and_claim_state
 from ipseval.endpoints.scores import score
@@ -29,6 +30,7 @@ BUILT_IN: dict[str, Callable[..., Endpoint]] = {
     "employed_at": employed_at,
     "employed_monthly": employed_monthly,
     "time_to_first_job": time_to_first_job,
+    "job_starts": job_starts,
     "days_worked": days_worked,
     "weeks_worked": weeks_worked,
     "hours_worked": hours_worked,
@@ -58,6 +60,7 @@ __all__ = [
     "ever_employed",
     "hours_worked",
     "in_work_or_education",
+    "job_starts",
     "job_tenure",
     "jobs_held",
     "jobs_under_way",

@@ -12,14 +12,15 @@ column              content
 ``arm``             ordered category, reference first
 ``month``           float; the horizon or the assessment, in months since randomisation
 ``value``           by kind. binary: boolean, missing = unknown. time: whole days (Int64).
-                    amount and score: float. state: category
+                    recurrent: events so far (Int64). amount and score: float. state: category
 ``known``           bool; whether ``value`` is what happened, by the endpoint's own rules
 ``reason``          why it is not known ("withdrawn", "not assessed", ...), else empty; "died" where
                     a monthly status is known to be "not working" because of death
-``event``           time only: category "censored", "event" or "died"
-``observed_until``  amount only: last study day that the amount covers (Int64)
-``is_complete``     amount only: whether it covers the whole window; the dead are complete as
-                    accrued. What accrued by ``observed_until`` stands in ``value`` either way
+``event``           time only: category "censored", "event" or "died"; recurrent: how the count
+                    ended, "censored" or "died"
+``observed_until``  amount and recurrent: last study day that the value covers (Int64)
+``is_complete``     amount and recurrent: whether it covers the whole window; the dead are complete
+                    as accrued. What accrued by ``observed_until`` stands in ``value`` either way
 ``at_end``          ``employed_at`` from jobs only: whether the status is that of the last day
                     followed, which a completer reached within tolerance of the day asked for
 ==================  ============================================================================
@@ -41,7 +42,7 @@ from ipseval import words
 from ipseval.errors import AnalysisError
 from ipseval.trial import Design, Trial
 
-Kind = Literal["binary", "time", "amount", "state", "score"]
+Kind = Literal["binary", "time", "recurrent", "amount", "state", "score"]
 
 CENSORED, EVENT, DIED = "censored", "event", "died"
 

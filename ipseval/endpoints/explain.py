@@ -198,7 +198,7 @@ def _value(endpoint: Endpoint, row: pd.Series) -> str:
         return "not known"
     if endpoint.kind == "binary":
         return _yes(bool(row["value"]))
-    if endpoint.kind == "amount":
+    if endpoint.kind in ("amount", "recurrent"):
         complete = "complete" if row["is_complete"] else f"so far, to day {row['observed_until']}"
         return f"{row['value']:g} {endpoint.unit}, {complete}"
     return _cell(row["value"])

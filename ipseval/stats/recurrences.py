@@ -35,8 +35,7 @@ class Recurrences:
     @property
     def alive(self) -> Floats:
         """Kaplan-Meier probability of being alive after each time."""
-        survived: Floats = np.cumprod(1.0 - self.n_died / self.n_risk)
-        return survived
+        return np.asarray(np.cumprod((self.n_risk - self.n_died) / self.n_risk), dtype=np.float64)
 
     @property
     def alive_before(self) -> Floats:

@@ -23,6 +23,7 @@ ENDPOINTS = [
     endpoints.employed_monthly(until=5),
     endpoints.employed_monthly(until=3, source="months"),
     endpoints.time_to_first_job(horizon=30),
+    endpoints.job_starts(horizon=18),
     endpoints.days_worked(by=[6, 30]),
     endpoints.days_worked(by=2, source="months"),
     endpoints.weeks_worked(by=30),
@@ -44,10 +45,15 @@ BY_KEY = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: end
 VALUE_TYPES = {
     "binary": pd.BooleanDtype(),
     "time": pd.Int64Dtype(),
+    "recurrent": pd.Int64Dtype(),
     "amount": np.dtype("float64"),
     "score": np.dtype("float64"),
 }
-MORE_COLUMNS = {"time": ["event"], "amount": ["observed_until", "is_complete"]}
+MORE_COLUMNS = {
+    "time": ["event"],
+    "recurrent": ["event", "observed_until", "is_complete"],
+    "amount": ["observed_until", "is_complete"],
+}
 
 
 @pytest.fixture(scope="module")
