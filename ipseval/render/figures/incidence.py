@@ -1,6 +1,13 @@
-"""Cumulative incidence per arm as right-continuous steps, with the number at risk below the ticks."""
+"""Cumulative incidence per arm as right-continuous steps, with the number at risk below the ticks.
+
+For others only points at least the minimum of events apart are left. Steps between them would stand flat for
+months and jump where the last person of a few found work; straight lines through them say no more than is
+known, and mislead less.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +25,14 @@ QUANTITIES = ("cumulative_incidence",)
 def draw(source: Source, width: float, *, show_died: bool = False) -> Drawing:
     """Draw the curves of an analysis; ``show_died`` adds death without the event as thin dotted steps."""
     rows = source.frame
-    curve = rows.loc[(rows["quantity"] == "cumulative_incidence") & (rows["time_unit"] == "days")]
-    curve = curve.loc[curve["method"] == "aalen_johansen"]
+    curve = _curve(source)
     curves = {arm: _points(curve, arm, "event") for arm in source.shown_arms}
     source.refuse_if_empty(curve, "curve")
     drawn = {arm: points for arm, points in curves.items() if len(points) > 1}
     source.refuse_if_empty(curve if drawn else curve.iloc[:0], "curve")
     died = {arm: _points(curve, arm, "died") for arm in source.shown_arms} if show_died else {}
     at_risk = rows.loc[rows["quantity"] == "number_at_risk"]
-    last = max(points["time"].iloc[-1] for points in curves.values() if len(points))
-    horizon = float(last) / source.days_per_month
+    horizon = max(float(points["month"].iloc[-1]) for points in curves.values() if len(points))
     ticks = sorted(at_risk["time"].unique().tolist()) or np.arange(0.0, horizon + 0.5, 6.0).tolist()
     span = (0.0, max(horizon, ticks[-1]))
 
@@ -57,37 +62,57 @@ def draw(source: Source, width: float, *, show_died: bool = False) -> Drawing:
     return Drawing(page.figure, _title(source), _alt(source, drawn, at_risk, ticks), source.lang)
 
 
+def _curve(source: Source) -> pd.DataFrame:
+    """Return the points of every curve with their month; where some were left out, also those of tables."""
+    rows = source.frame
+    rows = rows.loc[(rows["quantity"] == "cumulative_incidence") & (rows["method"] == "aalen_johansen")]
+    days = (rows["time_unit"] == "days").to_numpy(dtype=bool)
+    months = rows["time"].to_numpy(dtype=float) / np.where(days, source.days_per_month, 1.0)
+    return rows.assign(month=months).loc[days | _is_thinned(source)]
+
+
+def _is_thinned(source: Source) -> bool:
+    """Whether points were left out to protect people."""
+    return source.minimum > 1
+
+
 def _points(curve: pd.DataFrame, arm: str, term: str) -> pd.DataFrame:
     rows = curve.loc[(curve["arm"] == arm) & (curve["term"] == term)]
-    return rows.loc[drawable(rows)].sort_values("time")
+    return rows.loc[drawable(rows)].sort_values("month", kind="stable")
 
 
 def _end(page: Page, source: Source, arm: str, points: pd.DataFrame) -> End:
     last = points.iloc[-1]
     label = end_label(page, source, arm, words.percentage(last["estimate"], source.lang))
-    return End(last["time"] / source.days_per_month, last["estimate"], label, source.styles[arm])
+    return End(last["month"], last["estimate"], label, source.styles[arm])
 
 
 def _steps(place: Field, source: Source, arm: str, points: pd.DataFrame) -> None:
-    """Draw one arm: each value holds from its day until the next."""
+    """Draw one arm: each value holds from its day until the next, unless points were left out between."""
     look = source.styles[arm]
-    months = points["time"].to_numpy(dtype=float) / source.days_per_month
-    low, high = (points[name].to_numpy(dtype=float) for name in ("conf_low", "conf_high"))
+    months, estimate, low, high = (
+        points[name].to_numpy(dtype=float) for name in ("month", "estimate", "conf_low", "conf_high")
+    )
+    how: dict[str, Any] = {"drawstyle": "steps-post"}
+    if thinned := _is_thinned(source):
+        rises = np.flatnonzero(np.diff(estimate, prepend=0.0) > 0)
+        how = look.marks(3.5) | {"markevery": rises.tolist(), "clip_on": False}
+        # Nobody had the event on day 0, which has no interval: the band begins at that point.
+        low, high = np.where(np.isnan(low), estimate, low), np.where(np.isnan(high), estimate, high)
     place.axes.fill_between(
-        months, low, high, step="post", color=look.colour, alpha=style.BAND_OPACITY, linewidth=0,
-        label=f"interval {arm}",
+        months, low, high, step=None if thinned else "post", color=look.colour, alpha=style.BAND_OPACITY,
+        linewidth=0, label=f"interval {arm}",
     )  # fmt: skip
-    place.axes.step(
-        months, points["estimate"].to_numpy(dtype=float), where="post", color=look.colour,
-        linestyle=look.dashes, label=f"curve {arm}",
+    place.axes.plot(
+        months, estimate, color=look.colour, linestyle=look.dashes, label=f"curve {arm}", **how
     )  # fmt: skip
 
 
 def _death(place: Field, source: Source, arm: str, points: pd.DataFrame) -> None:
-    place.axes.step(
-        points["time"].to_numpy(dtype=float) / source.days_per_month,
+    place.axes.plot(
+        points["month"].to_numpy(dtype=float),
         points["estimate"].to_numpy(dtype=float),
-        where="post",
+        drawstyle="default" if _is_thinned(source) else "steps-post",
         color=source.styles[arm].colour,
         linestyle=(0, (1, 1.6)),
         linewidth=style.THIN,
@@ -96,7 +121,7 @@ def _death(place: Field, source: Source, arm: str, points: pd.DataFrame) -> None
 
 
 def _header(source: Source) -> str:
-    key = "number_at_risk_rounded" if source.minimum > 1 else "number_at_risk"
+    key = "number_at_risk_rounded" if _is_thinned(source) else "number_at_risk"
     return source.say(key, minimum=source.minimum)
 
 
@@ -127,8 +152,8 @@ def _small_print(page: Page, source: Source, absent: list[str], death: bool) -> 
     notes = [source.say("note.bands", level=source.level)]
     if death:
         notes.append(source.say("note.died"))
-    if source.minimum > 1:
-        notes.append(source.say("note.steps", minimum=source.minimum))
+    if _is_thinned(source):
+        notes.append(source.say("note.points", minimum=source.minimum))
     if absent:
         notes.append(source.say("note.not_drawn", what=source.listed(map(source.arm, absent))))
     page.paragraph(" ".join(notes + source.closing_notes()), style.SMALL, colour=style.QUIET)
@@ -148,7 +173,7 @@ def _alt(source: Source, drawn: dict[str, pd.DataFrame], at_risk: pd.DataFrame, 
             "alt.interval", estimate=words.percentage(last["estimate"], source.lang), unit="",
             level=source.level, interval=interval,
         )  # fmt: skip
-        month = source.when(round(float(last["time"]) / source.days_per_month, 1))
+        month = source.when(round(float(last["month"]), 1))
         said.append(source.say("alt.point", what=f"{month}, {source.arm(arm)}", value=value) + ".")
     for arm in source.shown_arms if len(at_risk) else ():
         rows = at_risk.loc[at_risk["arm"] == arm].sort_values("time")

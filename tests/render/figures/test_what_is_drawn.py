@@ -31,14 +31,33 @@ def curve_rows(results: Results, arm: str, term: str = "event"):
 
 
 @pytest.mark.parametrize("arm", ["IPS", "usual"])
-@pytest.mark.parametrize("public", [True, False])
-def test_curves_step_where_the_rows_say_and_hold_their_value(found: Found, arm: str, public: bool) -> None:
-    drawing = plot(found["survival"], inside=not public)
-    rows = curve_rows(ips.protect(found["survival"]) if public else found["survival"], arm)
-    line = artist(drawing, f"curve {arm}")
+def test_curves_step_where_the_rows_say_and_hold_their_value(found: Found, arm: str) -> None:
+    line = artist(plot(found["survival"], inside=True), f"curve {arm}")
+    rows = curve_rows(found["survival"], arm)
     assert line.get_drawstyle() == "steps-post"
     np.testing.assert_allclose(line.get_xdata(), rows["time"].to_numpy() / 30.4375)
     np.testing.assert_array_equal(line.get_ydata(), rows["estimate"].to_numpy())
+
+
+@pytest.mark.parametrize("arm", ["IPS", "usual"])
+def test_public_curves_are_straight_between_the_points_left_and_those_of_tables(
+    found: Found, arm: str
+) -> None:
+    public = ips.protect(found["survival"])
+    line = artist(plot(public), f"curve {arm}")
+    assert line.get_drawstyle() == "default"
+    drawn = dict(zip(np.round(line.get_xdata(), 6), line.get_ydata(), strict=True))
+    points = curve_rows(public, arm)
+    table = public.select(quantity="cumulative_incidence", time_unit="months", arm=arm).frame
+    table = table.loc[table["status"] == "ok"]
+    assert len(table)
+    stated = {
+        **dict(zip((points["time"] / 30.4375).round(6), points["estimate"], strict=True)),
+        **dict(zip(table["time"], table["estimate"], strict=True)),
+    }
+    assert drawn == stated
+    marked = np.asarray(line.get_ydata())[line.get_markevery()]
+    assert list(marked) == sorted({value for value in stated.values() if value > 0})
 
 
 def test_bands_step_with_the_limits_of_the_rows(found: Found) -> None:
@@ -87,7 +106,7 @@ def test_public_numbers_at_risk_are_rounded_and_say_so(found: Found) -> None:
     assert all(number % 5 == 0 for number in shown)
     read = words_of(drawing)
     assert words.text("figure.number_at_risk_rounded", "en", minimum=5) in read
-    assert words.text("figure.note.steps", "en", minimum=5) in read
+    assert words.text("figure.note.points", "en", minimum=5) in read
     assert words.text("figure.note.internal", "en") not in read
 
 
