@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+
+from ipseval.stats.links import LOGIT, Link
 
 Floats = NDArray[np.float64]
 
@@ -19,13 +20,14 @@ _SEPARATION = 1e-6
 
 @dataclass(frozen=True)
 class BinomialLogistic:
-    """Maximum-likelihood fit of an ordinary logistic regression.
+    """Maximum-likelihood fit of an ordinary logistic regression, or of one with another link.
 
     Attributes
     ----------
     coefficients : (columns,) array
-        Log-odds; not to be used unless `converged`.
+        Log-odds, or on the scale of the link; not to be used unless `converged`.
     information : (columns, columns) array
+        Observed; under the logit also expected.
     log_likelihood : float
         Without the binomial coefficients.
     gradient_norm : float
@@ -45,28 +47,35 @@ class BinomialLogistic:
     separated: tuple[int, ...]
 
 
-def binomial_logistic(successes: Floats, trials: Floats, X: Floats) -> BinomialLogistic:
+def binomial_logistic(successes: Floats, trials: Floats, X: Floats, link: Link = LOGIT) -> BinomialLogistic:
     """Return the ordinary logistic regression of successes out of trials on X (one row each).
 
     X must have full column rank. Separation (Albert & Anderson 1984) is established, not guessed: the last
-    step is a direction along which no row's likelihood falls and some row's rises.
+    step is a direction along which no row's likelihood falls and some row's rises. It does not depend on the
+    link, and is left to the logit, under which both outcomes are approached at the same rate.
     """
+    rows = _rows(successes, trials, X, link)
     beta = np.zeros(X.shape[1])
-    value = _log_likelihood(beta, successes, trials, X)
+    value = _log_likelihood(beta, rows)
     step, change, iterations = beta, np.inf, 0
     while change >= _TOLERANCE and iterations < _ITERATIONS:
         iterations += 1
-        score, information = _score(beta, successes, trials, X)
+        score, information = _score(beta, rows)
         try:
             step = scaled_inverse(information) @ score
         except np.linalg.LinAlgError:  # every row on the way to 0 or 1: the last step is the direction
             break
         change = float(np.abs(X @ step).max())
-        while (new := _log_likelihood(beta + step, successes, trials, X)) < value - 1e-9 * (1.0 + abs(value)):
+        while (new := _log_likelihood(beta + step, rows)) < value - 1e-9 * (1.0 + abs(value)):
             step = step / 2.0
         beta, value = beta + step, new
-    score, information = _score(beta, successes, trials, X)
+    score, information = _score(beta, rows)
     is_converged = change < _TOLERANCE
+    separated: tuple[int, ...] = ()
+    if not is_converged and link is LOGIT:
+        separated = _separated_columns(step, successes, trials, X)
+    elif not is_converged:
+        separated = binomial_logistic(successes, trials, X).separated
     return BinomialLogistic(
         coefficients=beta,
         information=information,
@@ -74,7 +83,7 @@ def binomial_logistic(successes: Floats, trials: Floats, X: Floats) -> BinomialL
         gradient_norm=float(np.abs(score).max()),
         iterations=iterations,
         converged=is_converged,
-        separated=() if is_converged else _separated_columns(step, successes, trials, X),
+        separated=separated,
     )
 
 
@@ -89,16 +98,34 @@ def scaled_inverse(matrix: Floats) -> Floats:
     return inverse
 
 
-def _log_likelihood(beta: Floats, successes: Floats, trials: Floats, X: Floats) -> float:
-    linear = X @ beta
-    return float(successes @ linear - trials @ np.logaddexp(0.0, linear))
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a binomial regression; if the link asks, kept apart by outcome, with no successes to add."""
+
+    successes: Floats
+    trials: Floats
+    X: Floats
+    outcome: NDArray[np.bool_]
+    link: Link
 
 
-def _score(beta: Floats, successes: Floats, trials: Floats, X: Floats) -> tuple[Floats, Floats]:
+def _rows(successes: Floats, trials: Floats, X: Floats, link: Link) -> _Rows:
+    if not link.by_outcome:
+        return _Rows(successes, trials, X, np.zeros(1, dtype=bool), link)
+    outcome = np.repeat([False, True], len(X))
+    return _Rows(np.zeros(2 * len(X)), np.r_[trials - successes, successes], np.r_[X, X], outcome, link)
+
+
+def _log_likelihood(beta: Floats, rows: _Rows) -> float:
+    linear = rows.X @ beta
+    return float(rows.successes @ linear - rows.trials @ rows.link.loss(linear, rows.outcome)[0])
+
+
+def _score(beta: Floats, rows: _Rows) -> tuple[Floats, Floats]:
     """Return the gradient and the information (minus the Hessian)."""
-    probability = expit(X @ beta)
-    weight = trials * probability * (1.0 - probability)
-    return X.T @ (successes - trials * probability), (X.T * weight) @ X
+    first, second = rows.link.slopes(rows.X @ beta, rows.outcome)
+    weight = rows.trials * second
+    return rows.X.T @ (rows.successes - rows.trials * first), (rows.X.T * weight) @ rows.X
 
 
 def _separated_columns(direction: Floats, successes: Floats, trials: Floats, X: Floats) -> tuple[int, ...]:

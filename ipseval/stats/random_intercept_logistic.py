@@ -1,8 +1,8 @@
 """Random-intercept logistic regression by maximum likelihood, with adaptive Gauss-Hermite quadrature.
 
 The model: given b ~ Normal(0, sd^2), one per group (person), the outcomes of a group are independent with
-log-odds x'beta + b. Coefficients compare two persons with the same b; what they mean for a population is
-in `ipseval.stats.population_average`.
+log-odds x'beta + b, or log hazard x'beta + b under the complementary log-log link. Coefficients compare two
+persons with the same b; what they mean for a population is in `ipseval.stats.population_average`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, ndtri
+from scipy.special import ndtri
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.stats.binomial_logistic import BinomialLogistic, binomial_logistic, scaled_inverse
+from ipseval.stats.links import LINKS, Link
 from ipseval.stats.quadrature import LARGEST_SD, Path, maximise, random_intercept_likelihood
 from ipseval.stats.sufficient_cells import Cells, checked_cells
 
 Floats = NDArray[np.float64]
 
-# What counts as no gain in log-likelihood over ordinary logistic regression.
+# What counts as no gain in log-likelihood over ordinary regression.
 _NO_GAIN = 1e-8
 _MOST_POINTS = 100
 # A movement with more points that deserves a word, in standard errors.
 _MOVEMENT = 0.1
-# Conditional log-odds exceed ordinary ones by about this factor when sd = 1 (Zeger, Liang & Albert 1988).
+# Conditional log-odds exceed ordinary ones by about this factor when sd = 1 (Zeger, Liang & Albert 1988);
+# the climb starts from there under either link.
 _WIDENING = np.sqrt(1.0 + (16.0 * np.sqrt(3.0) / (15.0 * np.pi)) ** 2)
 
 
@@ -37,20 +39,21 @@ class RandomInterceptLogistic:
     Attributes
     ----------
     coefficients : (columns,) array
-        Log-odds, given the person's intercept.
+        Log-odds (under the cloglog link: log hazards), given the person's intercept.
     covariance : (columns + 1, columns + 1) array
         Of (coefficients, log sd): the inverse of the observed information. The last row and column are
         missing at the boundary.
     random_intercept_sd : float
-        Standard deviation of the intercepts, on the log-odds scale.
+        Standard deviation of the intercepts, on the scale of the link.
     log_likelihood : float
         With all constants, so that it compares across programs.
     log_likelihood_sd_zero : float
-        Of ordinary logistic regression, on the same scale.
+        Of ordinary regression without random intercepts, on the same scale.
     n_observations, n_groups : int
         Rows and groups, each as often as its frequency weight says.
     n_cells : int
-        Distinct (rows of covariates, total of y): the number of integrals.
+        Distinct (rows of covariates, total of y): the number of integrals. Under the cloglog link a total
+        does not suffice, and the cells are distinct (rows of covariates, y of each).
     points, iterations : int
     points_movement : float
         How far a Newton step with other points would move an estimate, in standard errors; see Notes.
@@ -58,11 +61,11 @@ class RandomInterceptLogistic:
         Largest absolute derivative of the log-likelihood at the estimate.
     converged : bool
     at_boundary : bool
-        The likelihood is largest at sd = 0: the fit is ordinary logistic regression.
+        The likelihood is largest at sd = 0: the fit is ordinary regression.
     note : str
         Why an estimate is missing, or what a reader must know; empty if neither.
     cells : Cells
-        What the likelihood needs of the data, kept for `check_points`.
+        What the likelihood needs of the data, with its link; kept for profiles of the likelihood.
     """
 
     coefficients: Floats
@@ -81,6 +84,11 @@ class RandomInterceptLogistic:
     at_boundary: bool
     note: str
     cells: Cells = field(repr=False, compare=False)
+
+    @property
+    def link(self) -> Link:
+        """What the coefficients are on the scale of."""
+        return self.cells.link
 
     @property
     def std_error(self) -> Floats:
@@ -110,10 +118,11 @@ def random_intercept_logistic(
     *,
     trials: ArrayLike | None = None,
     weights: ArrayLike | None = None,
+    link: str = "logit",
     points: int = 25,
     collapse: bool = True,
 ) -> RandomInterceptLogistic:
-    """Random-intercept logistic regression, by maximum likelihood.
+    """Random-intercept logistic (or complementary log-log) regression, by maximum likelihood.
 
     Outcomes that are missing must be left out by the caller, who knows why; the fit is then valid if they
     are missing at random given the outcomes that were seen and X. With few groups (fewer than about ten)
@@ -132,9 +141,13 @@ def random_intercept_logistic(
     weights : (rows,) array, optional
         Frequency weights: how many identical groups a group stands for; the same on each of its rows.
         0 leaves the group out. Sampling or censoring weights are not frequencies and are refused.
+    link : {"logit", "cloglog"}
+        The second for hazards in discrete time: with a row per person and interval at risk, up to and with
+        that of the event, and a column per interval in X, exp(coefficient) is a hazard ratio between two
+        people of equal frailty exp(b).
     points : int
         Quadrature points, 1 (Laplace) to 100. The default of 25 moves nothing that is reported in trials
-        with a handful of visits; see `check_points`.
+        with a handful of visits; see Notes.
     collapse : bool
         False integrates every group by itself. The answer is the same, only slower.
 
@@ -142,7 +155,7 @@ def random_intercept_logistic(
     -------
     RandomInterceptLogistic
         With `converged` False, missing estimates and the reason in `note` if the data are separated, or if
-        the standard deviation grows without bound. At the boundary (sd = 0), ordinary logistic regression.
+        the standard deviation grows without bound. At the boundary (sd = 0), ordinary regression.
 
     Raises
     ------
@@ -158,6 +171,9 @@ def random_intercept_logistic(
     lme4's ``vcov(use.hessian = TRUE)``. Agrees with lme4 1.1-31 to about 5e-5 in the coefficients, the
     residue being its optimiser's tolerance. With binomial denominators and more than one point, lme4 leaves
     constants out of the log-likelihood; they are in here.
+
+    Under the cloglog link the standard errors are from the observed information too; that of R's ``glm`` at
+    sd = 0 is the expected one.
 
     Every fit is checked at its maximum with twice as many points (25 at least; half as many if more than 50),
     and `note` says so if the estimates would move by more than a tenth of a standard error.
@@ -177,8 +193,9 @@ def random_intercept_logistic(
     -0.639 (SE 0.892), sd 1.539
     """
     _check_points_option(points)
-    cells = checked_cells(y, X, group, trials, weights, collapse)
-    ordinary = binomial_logistic(*cells.distinct)
+    checks.one_of(link, LINKS, "link")
+    cells = checked_cells(y, X, group, trials, weights, collapse, LINKS[link])
+    ordinary = binomial_logistic(*cells.distinct, cells.link)
     if not ordinary.converged:
         return _without_estimates(
             cells, points, ordinary.iterations, ordinary.gradient_norm, _separation_note(ordinary)
@@ -190,72 +207,6 @@ def random_intercept_logistic(
     return _fit(path, ordinary, cells, points)
 
 
-@dataclass(frozen=True)
-class PointsCheck:
-    """How far a fit moves when it is repeated with more quadrature points.
-
-    Attributes
-    ----------
-    points : int
-        Of the second fit.
-    coefficients, std_error : (columns,) arrays
-        Second fit minus first.
-    log_sd, log_likelihood : float
-        Second fit minus first.
-    largest : float
-        The largest movement of a coefficient or of log sd, in standard errors.
-    """
-
-    points: int
-    coefficients: Floats
-    std_error: Floats
-    log_sd: float
-    log_likelihood: float
-    largest: float
-
-
-def check_points(fit: RandomInterceptLogistic, points: int | None = None) -> PointsCheck:
-    """Repeat a fit with more quadrature points and return how far it moves.
-
-    Parameters
-    ----------
-    fit : RandomInterceptLogistic
-    points : int, optional
-        More than `fit.points`; by default twice as many, at most 100.
-
-    Raises
-    ------
-    AnalysisError
-        If the fit has no estimates, or `points` is not larger than before.
-    """
-    require_estimates(fit)
-    points = min(2 * fit.points, _MOST_POINTS) if points is None else points
-    _check_points_option(points)
-    if points <= fit.points:
-        raise AnalysisError(
-            f"points={points} does not exceed the {fit.points} points of the fit. Pass a larger number."
-        )
-    if fit.at_boundary:  # nothing is integrated at sd = 0
-        still = np.zeros_like(fit.coefficients)
-        return PointsCheck(points, still, still, 0.0, 0.0, 0.0)
-    theta = np.r_[fit.coefficients, np.log(fit.random_intercept_sd)]
-    path = maximise(theta, fit.cells, points, lowest_sd=1e-4)
-    if not path.converged:
-        raise AnalysisError(
-            f"The fit does not converge with points={points}. Do not use the first one either."
-        )
-    errors = np.sqrt(np.diag(fit.covariance))
-    movement = path.theta - theta
-    return PointsCheck(
-        points=points,
-        coefficients=movement[:-1],
-        std_error=np.sqrt(np.diag(scaled_inverse(-path.here.hessian)))[:-1] - errors[:-1],
-        log_sd=float(movement[-1]),
-        log_likelihood=path.here.value - fit.log_likelihood,
-        largest=float(np.abs(movement / errors).max()),
-    )
-
-
 def require_estimates(fit: RandomInterceptLogistic) -> None:
     """Refuse a fit that has no estimates, with its own reason."""
     if not fit.converged:
@@ -265,15 +216,15 @@ def require_estimates(fit: RandomInterceptLogistic) -> None:
 def _slope_at_sd_zero(ordinary: BinomialLogistic, cells: Cells) -> float:
     """Return twice the derivative of the log-likelihood by sd^2 at sd = 0.
 
-    The sum over groups of (sum of residuals)^2 - sum of m p (1 - p): whether the outcomes of a group go
-    together more than its covariates explain. If it is not positive, sd = 0 is a (local) maximum.
+    The sum over groups of (sum of residuals)^2 less the information, under the logit the sum of m p (1 - p):
+    whether the outcomes of a group go together more than its covariates explain. If it is not positive,
+    sd = 0 is a (local) maximum.
     """
     slope = 0.0
     for block in cells.blocks:
-        probability = expit(block.X @ ordinary.coefficients)
-        expected = block.trials * probability
-        residual = block.successes - expected.sum(axis=1)
-        variance = (expected * (1.0 - probability)).sum(axis=1)
+        first, second = cells.link.slopes(block.X @ ordinary.coefficients, block.outcome)
+        residual = block.successes - (block.trials * first).sum(axis=1)
+        variance = (block.trials * second).sum(axis=1)
         slope += float(block.frequency @ (residual**2 - variance))
     return slope
 
@@ -330,15 +281,15 @@ def _movement_note(movement: float, points: int, others: int) -> str:
 def _at_boundary(
     ordinary: BinomialLogistic, cells: Cells, points: int, iterations: int
 ) -> RandomInterceptLogistic:
-    """Return ordinary logistic regression, which is the random-intercept model at sd = 0."""
+    """Return ordinary regression, which is the random-intercept model at sd = 0."""
     size = ordinary.coefficients.size
     covariance = np.full((size + 1, size + 1), np.nan)
     covariance[:-1, :-1] = scaled_inverse(ordinary.information)
     value = ordinary.log_likelihood + cells.constant
     note = (
-        "The estimated standard deviation of the intercepts is 0: outcomes of the same group are no more "
-        "alike than the covariates explain. Estimates and standard errors are those of ordinary logistic "
-        "regression; the standard deviation has no confidence interval."
+        f"The estimated standard deviation of the intercepts is 0: outcomes of the same group are no more "
+        f"alike than the covariates explain. Estimates and standard errors are those of ordinary "
+        f"{cells.link.regression} regression; the standard deviation has no Wald interval."
     )
     return replace(
         _without_estimates(cells, points, iterations, ordinary.gradient_norm, note),
@@ -380,14 +331,14 @@ def _without_estimates(
 def _separation_note(ordinary: BinomialLogistic) -> str:
     if not ordinary.separated:
         return (
-            f"Logistic regression did not converge in {ordinary.iterations} iterations. "
+            f"Ordinary regression did not converge in {ordinary.iterations} iterations. "
             f"Rescale the covariates or simplify the model."
         )
     listed = checks.named_list((str(j) for j in ordinary.separated), at_most=10)
     return (
         f"The data are separated: a combination of {len(ordinary.separated)} column(s) of X (counted from "
         f"0: {listed}) predicts outcomes perfectly, as when nobody in one arm was employed in one month. "
-        f"Their log-odds have no finite estimate. Merge months or levels, or compare the rates instead."
+        f"Their coefficients have no finite estimate. Merge months or levels, or compare the rates instead."
     )
 
 

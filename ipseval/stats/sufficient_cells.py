@@ -4,6 +4,9 @@ Given a random intercept b, the log-likelihood of a group is sum(y x)'beta + b s
 sum(m log(1 + exp(x'beta + b))). The first part is linear, so one vector holds it for all groups; what
 is left to integrate depends on the group's rows of covariates (the months it was seen in, its arm)
 and on its total of y alone. Groups that share both are one cell, counted.
+
+That holds for the logit. Under another link every row's own outcome matters: the rows of a group are then
+kept apart by outcome, and groups are one cell if they share the outcome at each row of covariates.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from scipy.special import gammaln
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
+from ipseval.stats.links import LOGIT, Link
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 # Rows handled at once: at 25 quadrature points an array of a block takes 0.8 MB, which stays in cache.
 _BLOCK_ROWS = 4096
@@ -47,13 +52,17 @@ class CellBlock:
     trials : (cells, rows) array
         Binomial denominators.
     successes, frequency : (cells,) arrays
-        Total of y in one group of the cell, and the number of such groups.
+        Total of y in one group of the cell (0 where rows are kept apart by outcome), and the number of such
+        groups.
+    outcome : (cells, rows) array of bool
+        Whether all trials of a row succeeded, where rows are kept apart by outcome; else False.
     """
 
     X: Floats
     trials: Floats
     successes: Floats
     frequency: Floats
+    outcome: Mask
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,8 @@ class Cells:
     blocks : tuple of CellBlock
         The cells, in blocks small enough to integrate at once.
     score : (columns,) array
-        Sum of y x over all rows: the part of the log-likelihood that is linear in the coefficients.
+        Sum of y x over all rows: the part of the log-likelihood that is linear in the coefficients; 0 where
+        rows are kept apart by outcome.
     constant : float
         Sum of the logs of the binomial coefficients.
     distinct : BinomialRows
@@ -76,6 +86,8 @@ class Cells:
         The largest number of trials in one group.
     n_mixed_groups : int
         Groups in which both outcomes occur.
+    link : Link
+        Under which these cells suffice.
     """
 
     blocks: tuple[CellBlock, ...]
@@ -87,6 +99,7 @@ class Cells:
     n_cells: int
     largest_group: float
     n_mixed_groups: int
+    link: Link = LOGIT
 
 
 def checked_cells(
@@ -96,6 +109,7 @@ def checked_cells(
     trials: ArrayLike | None,
     weights: ArrayLike | None,
     collapse: bool,
+    link: Link = LOGIT,
 ) -> Cells:
     """Check clustered binary data as a user passes them, and return their cells."""
     successes = checks.count_array(y, "y")
@@ -119,7 +133,7 @@ def checked_cells(
         kept = counts > 0
         successes, denominators, design = successes[kept], denominators[kept], design[kept]
         code, frequency = np.unique(code[kept], return_inverse=True)[1], frequency[frequency > 0]
-    cells = sufficient_cells(successes, denominators, design, code, frequency, collapse=collapse)
+    cells = sufficient_cells(successes, denominators, design, code, frequency, collapse=collapse, link=link)
     _check_information(cells)
     return cells
 
@@ -170,7 +184,14 @@ def _check_information(cells: Cells) -> None:
 
 
 def sufficient_cells(
-    y: Floats, trials: Floats, X: Floats, group: Integers, frequency: Floats, *, collapse: bool = True
+    y: Floats,
+    trials: Floats,
+    X: Floats,
+    group: Integers,
+    frequency: Floats,
+    *,
+    collapse: bool = True,
+    link: Link = LOGIT,
 ) -> Cells:
     """Return the cells of clustered binary data.
 
@@ -185,6 +206,8 @@ def sufficient_cells(
         How often each group counts, above zero.
     collapse : bool
         False keeps every group as a cell of its own. The answer is the same, only slower.
+    link : Link
+        Whether the cells need the total of y alone, or the outcome of every row.
     """
     row_frequency = frequency[group]
     kind = identical_rows(X)
@@ -192,28 +215,28 @@ def sufficient_cells(
     kinds_X = X[_first_places(kind, n_kinds)]
     kinds_y = _totals(kind, row_frequency * y)
 
-    # Rows of one group with the same covariates are one binomial row; the order of visits is irrelevant.
-    slot, where = np.unique(group * n_kinds + kind, return_inverse=True)
-    slot_group, slot_kind = np.divmod(slot, n_kinds)
-    slot_trials = _totals(where, trials)
     successes, group_trials = _totals(group, y), _totals(group, trials)
+    # Rows of one group with the same covariates are one binomial row; the order of visits is irrelevant.
+    slot_group, slot_kind, slot_trials = _slots(y, trials, kind, group, n_kinds, link)
     start = np.flatnonzero(np.r_[True, np.diff(slot_group) > 0])
+    totals = np.zeros_like(successes) if link.by_outcome else successes
 
     n_groups = successes.size
     cell: Integers = np.arange(n_groups)
     if collapse:
-        cell = _identical_groups(slot_kind, slot_trials, slot_group, start, successes)
+        cell = _identical_groups(slot_kind, slot_trials, slot_group, start, totals)
     kept = np.unique(cell)
     is_kept = np.isin(slot_group, kept)
     return Cells(
         blocks=_blocks(
-            kinds_X[slot_kind[is_kept]],
+            kinds_X[slot_kind[is_kept] % n_kinds],
             slot_trials[is_kept],
             np.unique(slot_group[is_kept], return_inverse=True)[1],
-            successes[kept],
+            totals[kept],
             _totals(cell, frequency)[kept],
+            slot_kind[is_kept] >= n_kinds,
         ),
-        score=kinds_X.T @ kinds_y,
+        score=np.zeros(X.shape[1]) if link.by_outcome else kinds_X.T @ kinds_y,
         constant=_log_choose(y, trials, row_frequency),
         distinct=BinomialRows(kinds_y, _totals(kind, row_frequency * trials), kinds_X),
         n_observations=int(row_frequency.sum()),
@@ -221,7 +244,21 @@ def sufficient_cells(
         n_cells=kept.size,
         largest_group=float(group_trials.max()),
         n_mixed_groups=int(frequency[(successes > 0) & (successes < group_trials)].sum()),
+        link=link,
     )
+
+
+def _slots(
+    y: Floats, trials: Floats, kind: Integers, group: Integers, n_kinds: int, link: Link
+) -> tuple[Integers, Integers, Floats]:
+    """Return the group, kind and trials of the binomial rows; kinds from `n_kinds` on are of successes."""
+    if link.by_outcome:
+        count = np.r_[trials - y, y]
+        group, kind = np.r_[group, group][count > 0], np.r_[kind, kind + n_kinds][count > 0]
+        trials, n_kinds = count[count > 0], 2 * n_kinds
+    slot, where = np.unique(group * n_kinds + kind, return_inverse=True)
+    slot_group, slot_kind = np.divmod(slot, n_kinds)
+    return slot_group, slot_kind, _totals(where, trials)
 
 
 def _log_choose(y: Floats, trials: Floats, frequency: Floats) -> float:
@@ -237,7 +274,12 @@ def _totals(code: Integers, values: Floats) -> Floats:
 
 
 def _blocks(
-    X: Floats, trials: Floats, cell: Integers, successes: Floats, frequency: Floats
+    X: Floats,
+    trials: Floats,
+    cell: Integers,
+    successes: Floats,
+    frequency: Floats,
+    outcome: Mask,
 ) -> tuple[CellBlock, ...]:
     """Arrange cells by size, and cut them into blocks of at most `_BLOCK_ROWS` rows (or one cell)."""
     size = np.bincount(cell)
@@ -255,6 +297,7 @@ def _blocks(
                 trials=trials[row] * is_row,
                 successes=successes[members],
                 frequency=frequency[members],
+                outcome=outcome[row],
             )
         )
     return tuple(blocks)

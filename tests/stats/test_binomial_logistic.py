@@ -12,6 +12,7 @@ from pytest import approx
 from scipy.optimize import linprog
 
 from ipseval.stats.binomial_logistic import binomial_logistic, scaled_inverse
+from ipseval.stats.links import CLOGLOG, LINKS, Link
 
 
 def test_two_proportions_in_closed_form():
@@ -34,15 +35,30 @@ def test_statsmodels():
     assert_allclose(scaled_inverse(fit.information), want.cov_params(), rtol=1e-7)
 
 
-def test_the_separated_column_is_named():
+def test_statsmodels_under_the_complementary_log_log_link():
+    draw = np.random.default_rng(2)
+    X = np.c_[np.ones(60), draw.normal(size=(60, 2)), draw.integers(0, 2, 60)]
+    trials = draw.integers(1, 9, 60).astype(float)
+    y = draw.binomial(trials.astype(int), 1 - np.exp(-np.exp(X @ [-1.0, 0.6, -0.5, 0.2]))).astype(float)
+    family = sm.families.Binomial(link=sm.families.links.CLogLog())
+    model = sm.GLM(np.c_[y, trials - y], X, family=family)
+    want = model.fit(tol=1e-13)
+    fit = binomial_logistic(y, trials, X, CLOGLOG)
+    assert_allclose(fit.coefficients, want.params, rtol=1e-6, atol=1e-8)
+    assert_allclose(fit.information, -model.hessian(want.params, observed=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_the_separated_column_is_named(link: Link):
     X = np.array([[1.0, 0, 0], [1, 0, 1], [1, 1, 0], [1, 1, 1]])
-    fit = binomial_logistic(np.array([3.0, 4, 0, 0]), np.full(4, 9.0), X)
+    fit = binomial_logistic(np.array([3.0, 4, 0, 0]), np.full(4, 9.0), X, link)
     assert not fit.converged and fit.separated == (1,)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 100_000), st.integers(6, 14))
-def test_separation_is_found_exactly_when_linear_programming_finds_it(seed, n):
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 100_000), n=st.integers(6, 14))
+def test_separation_is_found_exactly_when_linear_programming_finds_it(link: Link, seed: int, n: int):
     # Albert & Anderson: separated if some direction raises no row's fit against its outcome.
     draw = np.random.default_rng(seed)
     X = np.c_[np.ones(n), draw.integers(0, 3, (n, 2))]
@@ -52,7 +68,7 @@ def test_separation_is_found_exactly_when_linear_programming_finds_it(seed, n):
     signed = (2 * y - 1)[:, None] * X
     program = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(n), bounds=(-1, 1))
     is_separated = program.fun < -1e-9
-    fit = binomial_logistic(y, np.ones(n), X)
+    fit = binomial_logistic(y, np.ones(n), X, link)
     assert fit.converged != is_separated
     assert bool(fit.separated) == is_separated
 

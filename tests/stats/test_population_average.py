@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from pytest import approx
+from scipy.integrate import quad
 from scipy.special import expit, logit
 
 from ipseval.errors import AnalysisError
+from ipseval.stats.links import CLOGLOG, LINKS
 from ipseval.stats.population_average import marginal_probability, population_averaged
 from ipseval.stats.random_intercept_logistic import random_intercept_logistic
 from tests import reference_cases
@@ -59,14 +61,33 @@ def test_r_integrate_and_numerical_delta_method(name):
         assert odds_ratio.std_error == approx(row["se_marginal_log_or"], abs=1e-7)
 
 
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("sd", [1e-3, 0.5, 2.0, 6.0])
-def test_slopes_are_those_of_the_probability(sd):
+def test_slopes_are_those_of_the_probability(sd, link):
     linear = np.linspace(-6, 6, 13)
-    _, by_linear, by_log_sd = marginal_probability(linear, sd)
-    up, down = (marginal_probability(linear + h, sd)[0] for h in (1e-5, -1e-5))
+    _, by_linear, by_log_sd = marginal_probability(linear, sd, link)
+    up, down = (marginal_probability(linear + h, sd, link)[0] for h in (1e-5, -1e-5))
     assert_allclose(by_linear, (up - down) / 2e-5, atol=1e-9)
-    up, down = (marginal_probability(linear, sd * np.exp(h))[0] for h in (1e-5, -1e-5))
+    up, down = (marginal_probability(linear, sd * np.exp(h), link)[0] for h in (1e-5, -1e-5))
     assert_allclose(by_log_sd, (up - down) / 2e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("sd", [0.3, 1.0, 4.0])
+def test_the_integral_under_the_complementary_log_log_link(sd):
+    def at(linear):
+        return quad(
+            lambda z: -np.expm1(-np.exp(linear + sd * z)) * np.exp(-z * z / 2) / np.sqrt(2 * np.pi),
+            -10,
+            10,
+            points=[-linear / sd],
+            epsabs=1e-13,
+            epsrel=1e-13,
+            limit=200,
+        )[0]
+
+    linear = np.array([-3.0, -0.5, 1.0])
+    want = [at(value) for value in linear]
+    assert_allclose(marginal_probability(linear, sd, CLOGLOG)[0], want, atol=1e-12)
 
 
 def test_symmetry_and_limits_of_the_integral():

@@ -9,6 +9,7 @@ from pytest import approx
 from scipy.integrate import quad
 from scipy.special import expit, gammaln
 
+from ipseval.stats.links import CLOGLOG, LINKS, Link
 from ipseval.stats.quadrature import random_intercept_likelihood, standard_nodes
 from ipseval.stats.sufficient_cells import sufficient_cells
 
@@ -34,10 +35,11 @@ def test_nodes_integrate_normal_moments():
     assert_allclose([density @ z**k for k in (0, 2, 4, 6, 8)], [1, 1, 3, 15, 105], rtol=1e-12)
 
 
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("points", [1, 2, 3, 5, 10, 25])
-def test_derivatives_are_those_of_the_sum_itself(points):
+def test_derivatives_are_those_of_the_sum_itself(points, link):
     # Central differences of step 1e-5 are good to about 1e-8 here.
-    cells = sufficient_cells(*binomial_example())
+    cells = sufficient_cells(*binomial_example(), link=link)
 
     def at(theta):
         return random_intercept_likelihood(theta, cells, points)
@@ -49,16 +51,18 @@ def test_derivatives_are_those_of_the_sum_itself(points):
     assert_allclose(at(THETA).hessian, curvature, atol=1e-7)
 
 
-def test_value_is_the_integral():
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_value_is_the_integral(link: Link):
     y, trials, X, group, frequency = binomial_example()
-    cells = sufficient_cells(y, trials, X, group, frequency)
+    cells = sufficient_cells(y, trials, X, group, frequency, link=link)
     linear, sd = X @ THETA[:-1], np.exp(THETA[-1])
 
     def log_integral(g):
         rows = group == g
 
         def integrand(b):
-            p = expit(linear[rows] + b)
+            t = linear[rows] + b
+            p = 1 - np.exp(-np.exp(t)) if link is CLOGLOG else expit(t)
             density = np.exp(-0.5 * (b / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
             return np.prod(p ** y[rows] * (1 - p) ** (trials - y)[rows]) * density
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from ipseval.stats import sufficient_cells as module
+from ipseval.stats.links import CLOGLOG
 from ipseval.stats.sufficient_cells import sufficient_cells
 
 rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=40)
@@ -56,6 +57,27 @@ def test_totals_survive(listed):
         assert_allclose(cells.score, [sum(r[2] for r in listed), sum(r[1] * r[2] for r in listed)])
         assert cells.distinct.trials.sum() == len(listed)
         assert len(cells.distinct.X) == len({row[1] for row in listed})
+
+
+@given(rows)
+def test_by_outcome_the_cells_are_the_distinct_sets_of_rows_with_their_outcomes(listed):
+    counts = {}
+    for group in {row[0] for row in listed}:
+        key = tuple(sorted(row[1:] for row in listed if row[0] == group))
+        counts[key] = counts.get(key, 0) + 1
+    cells = cells_of(listed, link=CLOGLOG)
+    found = {}
+    for block in cells.blocks:
+        for X, trials, outcome, frequency in zip(
+            block.X, block.trials, block.outcome, block.frequency, strict=True
+        ):
+            each = [(int(x), int(y)) for x, y in zip(X[:, 1], outcome, strict=True)]
+            key = tuple(sorted(row for row, m in zip(each, trials, strict=True) for _ in range(int(m))))
+            found[key] = int(frequency)
+        assert not block.successes.any()
+    assert found == counts
+    assert (cells.n_observations, cells.n_groups) == (len(listed), len({row[0] for row in listed}))
+    assert not cells.score.any()
 
 
 def test_colliding_codes_are_noticed_and_nothing_is_merged_wrongly(monkeypatch):
