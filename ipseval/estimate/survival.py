@@ -22,6 +22,7 @@ from ipseval.estimate.time_contrasts import (
     ZERO_WITHOUT_JOB,
     incidence_contrasts,
     is_time_since,
+    months_within,
     say_also,
     say_of_the_lost,
 )
@@ -191,8 +192,8 @@ def survival(
         )
     design = trial.design
     horizon = endpoint.months[-1]
-    months = _within(milestones, "milestones", horizon, design.assessment_months)
-    ends = _within(horizons, "horizons", horizon)
+    months = months_within(milestones, "milestones", horizon, design.assessment_months)
+    ends = months_within(horizons, "horizons", horizon)
     columns = design.strata if strata is None else checks.names(strata, "strata")
     covariates, shared = checks.names(adjust, "adjust"), checks.names(frailty, "frailty")
     arguments: dict[str, Any] = {"milestones": months, "horizons": ends, "strata": list(columns)}
@@ -236,19 +237,3 @@ def survival(
     if since is not None:
         say_of_entry(sheet, arms, outcome, since)
     return sheet.results()
-
-
-def _within(
-    given: float | Iterable[float] | None, name: str, horizon: float, default: tuple[int, ...] = ()
-) -> list[float]:
-    """Return the months given, or those by default within the horizon, with the horizon itself."""
-    if given is None:
-        return sorted({float(month) for month in default if 0 < month <= horizon} | {horizon})
-    months = months_of(given, name)
-    outside = [month for month in months if not 0 < month <= horizon]
-    if outside:
-        raise AnalysisError(
-            f"{name}={outside} lie outside the endpoint's horizon of {horizon:g} months. "
-            f"Raise the horizon, or leave them out."
-        )
-    return sorted({*months, horizon})

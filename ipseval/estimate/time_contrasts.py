@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ipseval import words
+from ipseval.endpoints.base import months_of
+from ipseval.errors import AnalysisError
 from ipseval.estimate.arm_times import ArmTimes, Pair, both
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.stats.cumulative_incidence import CumulativeIncidence, cumulative_incidence, incidence_at
@@ -81,3 +83,19 @@ def say_of_the_lost(sheet: Sheet) -> None:
 def is_time_since(row: Mapping[str, Any]) -> bool:
     """Whether a row is about the mean time since the first job, which is 0 for people without one."""
     return str(row["quantity"]).startswith("restricted_mean_time_lost")
+
+
+def months_within(
+    given: float | Iterable[float] | None, name: str, horizon: float, default: tuple[int, ...] = ()
+) -> list[float]:
+    """Return the months given, or those by default within the horizon, with the horizon itself."""
+    if given is None:
+        return sorted({float(month) for month in default if 0 < month <= horizon} | {horizon})
+    months = months_of(given, name)
+    outside = [month for month in months if not 0 < month <= horizon]
+    if outside:
+        raise AnalysisError(
+            f"{name}={outside} lie outside the endpoint's horizon of {horizon:g} months. "
+            f"Raise the horizon, or leave them out."
+        )
+    return sorted({*months, horizon})
