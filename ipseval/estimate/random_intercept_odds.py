@@ -72,7 +72,7 @@ def _conditional(
         test = _common_ratio(panel.changes(code), fit)
         sheet.add("arm_by_month_test", **test, **keys, **counted(outcome, None, *pair))
     low, high = fit.sd_limits(sheet.conf_level)
-    base = {**row, **counted(outcome, None), "conf_low": low, "conf_high": high, "unit": "log odds"}
+    base = {**row, **counted(outcome, None), "conf_low": low, "conf_high": high, "unit": "log_odds"}
     sheet.add("random_intercept_sd", estimate=fit.random_intercept_sd, **base)
 
 

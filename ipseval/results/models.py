@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from ipseval.results.table import Results
 
 #: How each family of models is judged to have converged; the others are likelihoods.
-_JUDGED = {"ancova": "exact", "gee": "equations", "random_intercept_logistic": "quadrature"}
+_JUDGED = {
+    "ancova": "exact",
+    "gee": "equations",
+    "random_intercept_logistic": "quadrature",
+    "random_slope_logistic": "quadrature",
+    "nested_site_logistic": "quadrature",
+}
 _CHOICES = ("covariance", "df", "correlation", "variance")
 
 
@@ -48,11 +54,6 @@ def model_of(results: Results, analysis: str, lang: str = "en") -> list[str]:
         words.text(f"{key}.equation", lang, **fields),
         words.text(f"model.converged.{judged}", lang),
     ]
-
-
-def equation_of(results: Results, analysis: str, lang: str = "en") -> str:
-    """Return the equation of the model of an analysis; empty where there is none."""
-    return next(iter(model_of(results, analysis, lang)[1:2]), "")
 
 
 def _fields(model: Mapping[str, Any], results: Results, analysis: str, lang: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ipseval import endpoints
 from ipseval.errors import AnalysisError
 from ipseval.estimate.mixed import mixed
 from ipseval.results import Results
-from ipseval.results.models import equation_of
+from ipseval.results.models import model_of
 from ipseval.trial import Trial
 from tests import reference_cases
 from tests.estimate.test_repeated_scores import alpha
@@ -95,7 +95,7 @@ def test_complete_data_without_covariates_give_back_the_rates() -> None:
     got = mixed(trial, endpoints.employed_at([6, 18], "visits"), model="gee", adjust=[])
     rows = got.select(quantity="population_averaged_probability", term="").frame
     assert rows["estimate"].tolist() == pytest.approx((rows["n_event"] / rows["n"]).tolist(), abs=1e-9)
-    assert "exchangeable correlation" in equation_of(got, "mixed")
+    assert "exchangeable correlation" in model_of(got, "mixed")[1]
 
 
 def test_separation_and_an_unseen_arm_are_told_in_months_and_arms() -> None:

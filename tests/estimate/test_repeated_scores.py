@@ -14,7 +14,7 @@ from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError
 from ipseval.estimate.mixed import mixed
 from ipseval.results import Results
-from ipseval.results.models import equation_of, model_of
+from ipseval.results.models import model_of
 from ipseval.results.sentences import sentence
 from ipseval.trial import Trial, Variable
 from tests import reference_cases
@@ -141,7 +141,7 @@ def test_arms_share_their_mean_at_month_zero() -> None:
     assert at_start["estimate"].nunique() == 1
     assert not len(found.select(quantity="least_squares_mean_difference", time=0.0))
     assert at_start["note"].str.contains(words.text("note.shared_baseline"), regex=False).all()
-    assert "after month 0" in equation_of(found, "mixed")
+    assert "after month 0" in model_of(found, "mixed")[1]
 
 
 def test_swapping_the_covariance_per_arm_keeps_the_estimates_near() -> None:
@@ -149,7 +149,7 @@ def test_swapping_the_covariance_per_arm_keeps_the_estimates_near() -> None:
     rows = [found.one(quantity="least_squares_mean_difference", term="average") for found in (both, each)]
     assert rows[0].estimate != rows[1].estimate
     assert rows[0].estimate == pytest.approx(rows[1].estimate, abs=rows[0].std_error)
-    assert "one per arm" in equation_of(each, "mixed")
+    assert "one per arm" in model_of(each, "mixed")[1]
 
 
 def made(values: dict[tuple[int, int], float | None], n: int, **more: object) -> Trial:
@@ -173,7 +173,7 @@ def test_a_covariance_that_cannot_be_fitted_gives_way_to_the_next_and_says_so() 
     assert row.method == "mmrm_heterogeneous_ar1"
     for note in ("no_pairs", "fewer_parameters"):
         assert words.text(f"note.{note}") in row.note
-    assert words.text("model.covariance.heterogeneous_ar1") in equation_of(found, "mixed")
+    assert words.text("model.covariance.heterogeneous_ar1") in model_of(found, "mixed")[1]
 
 
 @pytest.mark.parametrize(
