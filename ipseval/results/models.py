@@ -16,6 +16,7 @@ _JUDGED = {
     "ancova": "exact",
     "gee": "equations",
     "random_intercept_logistic": "quadrature",
+    "random_intercept_cloglog": "quadrature",
     "random_slope_logistic": "quadrature",
     "nested_site_logistic": "quadrature",
 }
