@@ -41,6 +41,7 @@ _HOME = {
     "rates": "ipseval.estimate.rates",
     "survival": "ipseval.estimate.survival",
     "interview_survival": "ipseval.estimate.interview_survival",
+    "recurrent": "ipseval.estimate.recurrent",
     "mixed": "ipseval.estimate.mixed",
     "amounts": "ipseval.estimate.amounts",
     "PublicResults": "ipseval.results",

@@ -34,6 +34,7 @@ from ipseval.estimate.describe import describe as describe
 from ipseval.estimate.interview_survival import interview_survival as interview_survival
 from ipseval.estimate.mixed import mixed as mixed
 from ipseval.estimate.rates import rates as rates
+from ipseval.estimate.recurrent import recurrent as recurrent
 from ipseval.estimate.survival import survival as survival
 from ipseval.evidence.published import (
     published as published,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ipseval.estimate import amounts, describe, interview_survival, mixed, rates, survival
+from ipseval.estimate import amounts, describe, interview_survival, mixed, rates, recurrent, survival
 from ipseval.results import Declaration, Results
 
 
@@ -27,6 +27,7 @@ ESTIMATORS: dict[str, Estimator] = {
         (rates.DECLARATION, rates.rates),
         (survival.DECLARATION, survival.survival),
         (interview_survival.DECLARATION, interview_survival.interview_survival),
+        (recurrent.DECLARATION, recurrent.recurrent),
         (mixed.DECLARATION, mixed.mixed),
         (amounts.DECLARATION, amounts.amounts),
     )

@@ -22,7 +22,7 @@ from ipseval.results.sentences import when
 from ipseval.results.setting import part_of
 
 #: The order of the results; a section that is not named here follows, by its own name.
-ORDER = ("people", "rates", "survival", "mixed", "amounts")
+ORDER = ("people", "rates", "survival", "recurrent", "mixed", "amounts")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from ipseval.stats.partial_likelihood import Evaluation
 from ipseval.stats.recurrences import Recurrences, recurrences
 from ipseval.stats.risk_sets import Floats, Integers, reverse_cumulative, strata_rows
 
+# A robust variance that is this small beside the model's is rounding error: nobody differs from anybody.
+_ROUNDING = 1e-20
+
 
 def andersen_gill(
     duration: ArrayLike,
@@ -96,7 +99,7 @@ def andersen_gill(
     path = maximise(lambda coef: _total(model, coef), null)
     covariance = inverse_information(path.at.information, path.infinite)
     influence = np.vstack([part.score_residuals(path.coef) for part in model]) @ np.nan_to_num(covariance)
-    robust = np.where(np.isnan(covariance), np.nan, influence.T @ influence)
+    robust = np.where(np.isnan(covariance), np.nan, _without_rounding(influence.T @ influence, covariance))
     return CoxFit(
         coef=np.where(path.infinite, np.copysign(np.inf, path.coef), path.coef / scale),
         covariance=covariance / np.outer(scale, scale),
@@ -173,6 +176,12 @@ class _Stratum:
         np.add.at(at_events, self.person, mean[self.place])
         residuals: Floats = self.own[:, None] * self.covariates - at_events - rate[:, None] * expected
         return residuals
+
+
+def _without_rounding(robust: Floats, covariance: Floats) -> Floats:
+    """Return a robust covariance with 0 where people vary by rounding error alone."""
+    size = np.sqrt(np.abs(np.outer(np.diag(covariance), np.diag(covariance))))
+    return np.where(np.abs(robust) > _ROUNDING * size, robust, 0.0)
 
 
 def _upto(steps: Floats) -> Floats:

@@ -331,7 +331,8 @@ def _weighted_difference(active: Recurrences, reference: Recurrences) -> tuple[f
         weight = arm.n_risk * beside / (arm.n_risk + beside)
         means.append(float(weight @ arm.increments))
         variances.append(_sum_of_squares(arm, weight))
-    return means[0] - means[1], sum(variances)
+    variance = sum(variances)
+    return means[0] - means[1], variance if variance > _ROUNDING * sum(means) ** 2 else 0.0
 
 
 def _sum_of_squares(sample: Recurrences, weight: Floats | NDArray[np.bool_]) -> float:

@@ -17,6 +17,7 @@ from ipseval.estimate.describe import describe
 from ipseval.estimate.interview_survival import interview_survival
 from ipseval.estimate.mixed import mixed
 from ipseval.estimate.rates import rates
+from ipseval.estimate.recurrent import recurrent
 from ipseval.estimate.survival import survival
 from ipseval.examples import example
 from ipseval.results import Results
@@ -38,6 +39,7 @@ CALLS: dict[str, Callable[[Trial], Results]] = {
     "rates": lambda trial: rates(trial, endpoints.ever_employed(by=[18, 30]), margin=0.1, ratio_margin=0.8),
     "rates at a month": lambda trial: rates(trial, endpoints.employed_at(month=[6, 18])),
     "survival": lambda trial: survival(trial, endpoints.time_to_first_job(30)),
+    "recurrent": lambda trial: recurrent(trial, endpoints.job_starts(30)),
     "mixed": lambda trial: mixed(trial, endpoints.employed_at(month=[6, 18, 30])),
     "mixed, estimating equations": lambda trial: mixed(
         trial, endpoints.employed_at(month=[6, 18, 30]), model="gee"
@@ -103,6 +105,7 @@ def test_rows_hold_together(call: str, seed: int) -> None:
     for contrast in (
         "risk_difference",
         "mean_difference",
+        "mean_cumulative_number_difference",
         "population_averaged_difference",
         "least_squares_mean_difference",
     ):
@@ -133,7 +136,7 @@ def test_the_order_of_rows_changes_amounts_only_in_which_people_are_drawn(call: 
 
 
 @pytest.mark.parametrize(
-    "call", ["rates", "survival", "mixed", "mixed, estimating equations", "mixed, scores"]
+    "call", ["rates", "survival", "recurrent", "mixed", "mixed, estimating equations", "mixed, scores"]
 )
 def test_relabelling_sites_changes_nothing(call: str) -> None:
     numbers = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
@@ -142,13 +145,13 @@ def test_relabelling_sites_changes_nothing(call: str) -> None:
     pd.testing.assert_frame_equal(before[numbers], after[numbers], rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("call", ["rates", "survival", "mixed", "amounts by every method"])
+@pytest.mark.parametrize("call", ["rates", "survival", "recurrent", "mixed", "amounts by every method"])
 def test_twins_leave_estimates_where_they_were(call: str) -> None:
     once, twice = by_key(CALLS[call](alpha())), by_key(CALLS[call](doubled(alpha())))
     # Efron's approximation and exact odds ratios do change when every event is tied with its twin;
     # van Elteren's weights and the pooled standard deviation know how many people there are.
     keep = ~once.index.get_level_values("quantity").isin(
-        ["hazard_ratio", "number_at_risk", "cumulative_events", "cumulative_censored"]
+        ["hazard_ratio", "number_at_risk", "cumulative_events", "cumulative_censored", "count"]
     ) & ~once.index.get_level_values("method").isin(
         ["conditional_exact", "mid_p", "stratified_brunner_munzel_logit", "hedges_g", "cohen_d"]
     )
@@ -163,6 +166,7 @@ def test_twins_leave_estimates_where_they_were(call: str) -> None:
     [
         "rates",
         "survival",
+        "recurrent",
         "mixed",
         "mixed, estimating equations",
         "mixed, scores",
@@ -227,6 +231,7 @@ def three_arms() -> Trial:
         "describe",
         "rates",
         "survival",
+        "recurrent",
         "mixed, scores",
         "amounts by every method",
     ],
@@ -242,6 +247,7 @@ def test_every_estimator_refuses_the_wrong_kind_of_endpoint() -> None:
     kinds = {
         "binary": endpoints.ever_employed(),
         "time": endpoints.time_to_first_job(),
+        "recurrent": endpoints.job_starts(),
         "amount": endpoints.days_worked(),
     }
     for name, (declaration, function) in ESTIMATORS.items():
@@ -254,10 +260,11 @@ def test_every_estimator_refuses_the_wrong_kind_of_endpoint() -> None:
 
 @pytest.mark.parametrize("wrong", [0, 1, 95, "0.95", None, float("nan")])
 def test_every_estimator_refuses_a_confidence_that_is_none(wrong: object) -> None:
-    for name in ("rates", "survival", "mixed", "amounts"):
+    for name in ("rates", "survival", "recurrent", "mixed", "amounts"):
         endpoint = {
             "rates": endpoints.ever_employed(),
             "survival": endpoints.time_to_first_job(),
+            "recurrent": endpoints.job_starts(),
             "mixed": endpoints.employed_at(month=[6, 18]),
             "amounts": endpoints.days_worked(),
         }[name]
@@ -271,6 +278,7 @@ def test_every_estimator_refuses_a_confidence_that_is_none(wrong: object) -> Non
         ("rates", "strata"),
         ("rates", "adjust"),
         ("survival", "strata"),
+        ("recurrent", "strata"),
         ("mixed", "adjust"),
         ("describe", "variables"),
     ],
@@ -279,6 +287,7 @@ def test_a_bare_text_is_not_taken_letter_by_letter(name: str, argument: str) -> 
     chosen = {
         "rates": [endpoints.ever_employed()],
         "survival": [endpoints.time_to_first_job()],
+        "recurrent": [endpoints.job_starts()],
         "mixed": [endpoints.employed_at(month=[6, 18])],
     }
     with pytest.raises(AnalysisError, match=rf"Write {argument}=\['site'\]"):
