@@ -58,10 +58,10 @@ class Model:
     seed: int
     note: str
 
-    def setting(self, missing: str, *, of_estimand: bool = True) -> str:
+    def setting(self, missing: str, *, of_estimand: bool = True, cluster: str = "") -> str:
         """Return the setting of a row; the estimand is named where it is not the population."""
         estimand = self.estimand if of_estimand and self.estimand != "population" else ""
-        return setting(missing=missing, adjust=self.names, estimand=estimand)
+        return setting(missing=missing, adjust=self.names, estimand=estimand, cluster=cluster)
 
 
 def model_of(

@@ -1,7 +1,8 @@
 """How do the arms differ when people share a job coach or a site, and are alike for that reason?
 
 The difference comes from a linear and the ratio from a Poisson regression on the arm, both with the CR2
-variance, which lets people of one cluster be alike in any way, and Satterthwaite's degrees of freedom.
+variance, which lets people of one cluster be alike in any way, and Satterthwaite's degrees of freedom. With
+covariates the standardised effects stand beside them, with what the people of a cluster add to them summed.
 Coaches who are in the IPS arm only (partial nesting) are clusters there, and everybody else is a cluster
 of one: the variance then grows in the arm where people share somebody, and in no other.
 """
@@ -16,15 +17,17 @@ from numpy.typing import NDArray
 
 from ipseval import checks, words
 from ipseval.errors import AnalysisError
-from ipseval.estimate.adjusted_rates import Keys, Mask, Model, people_of
+from ipseval.estimate.adjusted_rates import FIRTH, MEASURES, Keys, Mask, Model, people_of
 from ipseval.estimate.design_matrix import with_labels
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.linear_adjustment import ancova
 from ipseval.stats.modified_poisson import modified_poisson
+from ipseval.stats.standardisation import standardised_means
 from ipseval.trial import Trial
 
 METHODS = {"risk_difference": "linear_clustered", "risk_ratio": "poisson_clustered"}
+STANDARDISED = "standardisation_clustered"
 #: A sandwich of fewer clusters is too small, whatever is done to mend it.
 FEWEST = 10
 
@@ -120,3 +123,43 @@ def clustered(
             numbers = found._asdict()
             about = remarks(str(about.get("note", "")), numbers.pop("note"))
             sheet.add(quantity, **{**keys, **numbers, "unit": unit, **about})
+    if model:
+        _standardised(sheet, clusters, model, people, missing, row)
+
+
+def _standardised(
+    sheet: Sheet,
+    clusters: Clusters,
+    model: Model,
+    people: tuple[Mask, Mask, Mask],
+    missing: str,
+    row: Keys,
+) -> None:
+    """Write the effects standardised over everybody's covariates, with the variance of clusters.
+
+    What randomisation within strata takes off is not known where people are clustered: it stays on.
+    """
+    made, among = people_of(model, *people), people[2]
+    keys = {**row, "method": STANDARDISED, "setting": model.setting(missing, cluster=clusters.name)}
+    try:
+        about = [str(row["note"]), model.note, made.note, clusters.check(among)]
+        is_separated = made.is_separated()
+        found = standardised_means(
+            made.y,
+            made.in_active,
+            made.columns,
+            model="firth" if is_separated else "logistic",
+            estimand=model.estimand,
+            variance="augmented",
+            cluster=clusters.code[among],
+            is_shared=clusters.is_shared[among],
+        )
+    except AnalysisError as refusal:
+        for quantity in MEASURES:
+            sheet.add(quantity, **{**keys, "status": "failed", "note": made.reason(refusal)})
+        return
+    for quantity, measure in MEASURES.items():
+        numbers = found.contrast(measure, conf_level=sheet.conf_level)._asdict()
+        said = remarks(*about, FIRTH if is_separated else "", numbers.pop("note"))
+        unit = "proportion" if measure == "difference" else "ratio"
+        sheet.add(quantity, **{**keys, **numbers, "unit": unit, **said})

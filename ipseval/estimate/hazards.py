@@ -23,7 +23,7 @@ from ipseval.estimate.hazard_rows import ratio_row
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.cox import cox
-from ipseval.stats.few_clusters import corrected_for_few_clusters
+from ipseval.stats.few_clusters import cluster_samples, spread_along
 from ipseval.stats.fine_gray import fine_gray
 from ipseval.stats.frailty import shared_frailty
 from ipseval.stats.gray import GrayTest, gray_test
@@ -165,7 +165,7 @@ def _clustered(
         if fit.influence is None or not fit.converged:
             raise AnalysisError(fit.reason)
         is_shared = np.isin(np.unique(code), clusters.code[clusters.is_shared])
-        found = corrected_for_few_clusters(fit.influence[:, 0], is_shared)
+        found = spread_along(cluster_samples(fit.influence, is_shared), [1.0])
         ratio = wald_contrast(float(fit.coef[0]), *found, conf_level=sheet.conf_level, is_log=True)
         numbers = {name: value for name, value in ratio._asdict().items() if name != "note"}
         sheet.add("hazard_ratio", **{**numbers, "unit": "ratio", **keys, **said})

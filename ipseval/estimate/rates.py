@@ -169,7 +169,8 @@ def rates(
         With a margin: one-sided score tests at it, the difference or ratio tested in ``setting`` and the
         verdict in ``note``; the verdict goes by the two-sided score interval. With ``cluster=...`` in
         ``setting``: the difference and the ratio with the CR2 variance and Satterthwaite's degrees of
-        freedom, unadjusted and for the same covariates.
+        freedom, unadjusted and for the same covariates; with ``adjust`` also the standardised effects, what
+        each cluster adds to them being squared and summed, with t limits on the number of clusters.
 
     Raises
     ------

@@ -95,8 +95,7 @@ def cox(
         Delayed entry: at risk on (entry, duration], so that a person may also have several rows.
     cluster : array, shape (n,), optional
         Rows with one label are one person or one site: adds the sandwich covariance with score
-        residuals summed within clusters, without a small-sample factor; `corrected_for_few_clusters` has
-        one.
+        residuals summed within clusters, without a small-sample factor; `cluster_samples` has one.
 
     Returns
     -------

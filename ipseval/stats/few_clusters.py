@@ -1,7 +1,8 @@
-"""The standard error of a coefficient with few clusters, and the degrees of freedom of its limits."""
+"""The variance of an estimate with few clusters, and the degrees of freedom of its limits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,27 +14,35 @@ from ipseval.errors import AnalysisError
 Floats = NDArray[np.float64]
 
 
-class FewClusters(NamedTuple):
-    """A corrected standard error, and the degrees of freedom of t limits around it."""
+class Sample(NamedTuple):
+    """What one kind of cluster adds to the covariance of several estimates, and its degrees of freedom."""
+
+    covariance: Floats
+    df: float
+
+
+class Spread(NamedTuple):
+    """A standard error, and the degrees of freedom of t limits around the estimate."""
 
     std_error: float
     df: float
 
 
-def corrected_for_few_clusters(influence: ArrayLike, is_shared: ArrayLike | None = None) -> FewClusters:
-    """Return the standard error from what each cluster adds to a coefficient, corrected for their number.
+def cluster_samples(influence: ArrayLike, is_shared: ArrayLike | None = None) -> tuple[Sample, ...]:
+    """Return the covariance of estimates from what each cluster adds to them, corrected for their number.
 
     Parameters
     ----------
-    influence : array_like, one entry per cluster
-        What a cluster adds to the coefficient; the sum of squares is the sandwich without a correction.
+    influence : array_like, shape (clusters, estimates)
+        What a cluster adds to each estimate; the cross-product is the sandwich without a correction.
     is_shared : array_like of bool, one entry per cluster, optional
         False for people who are a cluster of one, as in an arm without job coaches. They are a sample of
         their own: many of them tell no more of how coaches differ. By default all are shared.
 
     Returns
     -------
-    FewClusters
+    tuple of Sample
+        One per kind; their covariances add up. `spread_along` has the standard error of a contrast.
 
     Raises
     ------
@@ -42,9 +51,24 @@ def corrected_for_few_clusters(influence: ArrayLike, is_shared: ArrayLike | None
 
     Notes
     -----
-    The sum of squares of each kind of G clusters is multiplied by G / (G - 1), and degrees of freedom are
-    Satterthwaite's over the kinds. With one kind the factor is that of R's ``sandwich::vcovCL(type =
-    "HC0", cadjust = TRUE)``, and there are G - 1 degrees of freedom.
+    The cross-product of each kind of G clusters is multiplied by G / (G - 1). With one kind this is the
+    factor of R's ``sandwich::vcovCL(type = "HC0", cadjust = TRUE)``.
+    """
+    added = checks.float_array(influence, "influence")
+    shared = (
+        np.ones(len(added), np.bool_) if is_shared is None else checks.boolean_array(is_shared, "is_shared")
+    )
+    checks.same_length(influence=added, is_shared=shared)
+    if len(added) < 2:
+        raise AnalysisError(f"{len(added)} cluster has nothing to be compared with. Pass two or more.")
+    if min(shared.sum(), (~shared).sum()) < 2:  # one of a kind shows no spread: it goes with the others
+        shared = np.ones(len(added), np.bool_)
+    kinds = [added[kind] for kind in (shared, ~shared) if kind.any()]
+    return tuple(Sample(u.T @ u * len(u) / (len(u) - 1), len(u) - 1.0) for u in kinds)
+
+
+def spread_along(samples: Sequence[Sample], direction: ArrayLike) -> Spread:
+    """Return the standard error of a linear combination of estimates, and Satterthwaite's degrees of freedom.
 
     References
     ----------
@@ -52,22 +76,14 @@ def corrected_for_few_clusters(influence: ArrayLike, is_shared: ArrayLike | None
 
     Examples
     --------
-    >>> found = corrected_for_few_clusters([0.3, -0.1, -0.2, 0.1, -0.1])
+    >>> samples = cluster_samples([[0.3], [-0.1], [-0.2], [0.1], [-0.1]])
+    >>> found = spread_along(samples, [1.0])
     >>> round(found.std_error, 4), found.df
     (0.4472, 4.0)
     """
-    added = checks.float_array(influence, "influence")
-    shared = (
-        np.ones(added.size, np.bool_) if is_shared is None else checks.boolean_array(is_shared, "is_shared")
-    )
-    checks.same_length(influence=added, is_shared=shared)
-    if added.size < 2:
-        raise AnalysisError(f"{added.size} cluster has nothing to be compared with. Pass two or more.")
-    if shared.sum() < 2 or (~shared).sum() < 2:  # one of a kind shows no spread: it goes with the others
-        shared = np.ones(added.size, np.bool_)
-    sizes = np.array([kind.sum() for kind in (shared, ~shared) if kind.any()])
-    squares = np.array([(added[kind] ** 2).sum() for kind in (shared, ~shared) if kind.any()])
-    parts = squares * sizes / (sizes - 1)
+    along = checks.float_array(direction, "direction")
+    parts = np.array([along @ sample.covariance @ along for sample in samples])
+    each = np.array([sample.df for sample in samples])
     variance = parts.sum()
-    df = variance**2 / (parts**2 / (sizes - 1)).sum() if variance > 0 else np.nan
-    return FewClusters(float(np.sqrt(variance)), float(df))
+    df = variance**2 / (parts**2 / each).sum() if variance > 0 else np.nan
+    return Spread(float(np.sqrt(variance)), float(df))

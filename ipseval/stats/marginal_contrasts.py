@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 from ipseval import checks
+from ipseval.stats.few_clusters import Sample, Spread, spread_along
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +69,9 @@ class Standardised:
         People randomised to the active and to the reference arm.
     note : str
         What a reader must know; empty if nothing.
+    samples : tuple of Sample
+        Kinds of clusters, whose covariances add up to ``covariance``; degrees of freedom are then those of
+        what is compared. Empty without clusters.
     """
 
     means: Floats
@@ -81,6 +85,7 @@ class Standardised:
     n_1: int
     n_0: int
     note: str = ""
+    samples: tuple[Sample, ...] = ()
 
     def contrast(self, measure: str = "difference", *, conf_level: float = 0.95) -> Contrast:
         """Return the active arm's mean minus, or over, the reference arm's.
@@ -98,11 +103,8 @@ class Standardised:
             note = f"No {measure.replace('_', ' ')} of means {listed}: report the difference."
             nan = float("nan")
             return Contrast(nan, nan, nan, nan, nan, nan, nan, note)
-        slope = _slopes(self.means, measure)
-        std_error = _root(float(slope @ self.covariance @ slope))
-        result = wald_contrast(
-            value, std_error, self.df, conf_level=conf_level, is_log=measure != "difference"
-        )
+        spread = self._along(_slopes(self.means, measure))
+        result = wald_contrast(value, *spread, conf_level=conf_level, is_log=measure != "difference")
         return result._replace(note=self.note)
 
     def mean(self, arm: bool, *, conf_level: float = 0.95) -> MeanInArm:
@@ -112,8 +114,8 @@ class Standardised:
         above 0, and around the mean for a linear one; NaN where the mean lies outside its scale.
         """
         place = 0 if arm else 1
-        m, std_error = float(self.means[place]), _root(self.covariance[place, place])
-        half = _quantile(conf_level, self.df) * std_error
+        m, (std_error, df) = float(self.means[place]), self._along(np.eye(2)[place])
+        half = _quantile(conf_level, df) * std_error
         if self.model == "linear":
             low, high = m - half, m + half
         elif self.model in _POSITIVE:
@@ -124,6 +126,12 @@ class Standardised:
                 expit(logit(m) + side * half / (m * (1 - m))) if inside else np.nan for side in (-1, 1)
             )
         return MeanInArm(m, std_error, float(low), float(high))
+
+    def _along(self, slope: Floats) -> Spread:
+        """Return the standard error of a combination of the means, and its degrees of freedom."""
+        if self.samples:
+            return spread_along(self.samples, slope)
+        return Spread(_root(float(slope @ self.covariance @ slope)), self.df)
 
 
 def wald_contrast(

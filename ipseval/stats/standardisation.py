@@ -18,6 +18,7 @@ from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.stats.canonical_models import MODELS, Fit, canonical_fit, mean_and_weight
 from ipseval.stats.covariates import ArmDesign, arm_design, outcomes
+from ipseval.stats.few_clusters import Sample, cluster_samples
 from ipseval.stats.firth import firth_fit
 from ipseval.stats.marginal_contrasts import Standardised
 from ipseval.stats.means import NO_SPREAD, TOO_FEW
@@ -64,6 +65,7 @@ def standardised_means(
     small_sample: bool = True,
     strata: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
+    is_shared: ArrayLike | None = None,
 ) -> Standardised:
     """Return the standardised means of two randomised arms with their covariance.
 
@@ -85,7 +87,8 @@ def standardised_means(
         the order of their standard errors may be lost in the small-sample correction.
     variance : str
         - ``"ye"`` (default): Ye et al. (2023), which uses that the arms were randomised;
-        - ``"augmented"``: the mean square of the influence function of the augmented estimator;
+        - ``"augmented"``: the mean square of the influence function of the augmented estimator; with
+          ``cluster`` of its sums over clusters, as `cluster_samples` corrects for their number;
         - ``"hc0"`` ... ``"hc3"``, ``"model"``: delta method from that covariance of the coefficients, the
           covariates held fixed ("sample") or random ("population"; with "hc0" the stacked estimating
           equations). They do not use randomisation;
@@ -101,7 +104,11 @@ def standardised_means(
         randomisation could then not happen, and is taken off. The factors of a minimisation are not strata:
         put them among the covariates.
     cluster : array_like, optional
-        Cluster labels for "cr*": a person who shares a job coach with nobody has a label of their own.
+        Cluster labels for "cr*" or "augmented": a person who shares a job coach with nobody has a label of
+        their own.
+    is_shared : array_like of bool, one entry per person, optional
+        For "augmented": False for people who are a cluster of one by design, as in an arm without job
+        coaches. They are a sample of their own with degrees of freedom of their own.
 
     Returns
     -------
@@ -172,10 +179,15 @@ def standardised_means(
     means = at.predicted.mean(axis=0) + at.residual.mean(axis=0) / at.share
     members = None if cluster is None else cluster_codes(cluster, values.size)
     stratum = None if strata is None else stratum_codes(strata)
+    samples: tuple[Sample, ...] = ()
+    leaves_out = small_sample and variance in _OF_RANDOMISATION
     if note := _why_undefined(at, model):
         covariance = np.full((2, 2), np.nan)
+    elif members is not None and variance == "augmented":
+        parts = _left_out(at, fit, design, estimand) if leaves_out else at
+        samples = _clustered(parts, members, is_shared)
+        covariance = np.sum([sample.covariance for sample in samples], axis=0)
     else:
-        leaves_out = small_sample and variance in _OF_RANDOMISATION
         parts = _left_out(at, fit, design, estimand) if leaves_out else at
         covariance, note = _sound(_covariance(fit, design.observed, parts, variance, members), parts)
         if stratum is not None:
@@ -193,6 +205,7 @@ def standardised_means(
         n_1=int(design.in_active.sum()),
         n_0=int((~design.in_active).sum()),
         note=note,
+        samples=samples,
     )
 
 
@@ -274,9 +287,26 @@ def _covariance(fit: Fit, X: Floats, at: _Predictions, variance: str, cluster: C
 
 def _mean_square(at: _Predictions) -> Floats:
     """Return the covariance of the augmented estimator, the mean square of its influence function."""
-    influence = (at.residual - at.residual.mean(axis=0)) / at.share + at.drift
-    covariance: Floats = influence.T @ influence / at.y.size**2
+    influence = _influence(at)
+    covariance: Floats = influence.T @ influence
     return covariance
+
+
+def _influence(at: _Predictions) -> Floats:
+    """Return what each person adds to the augmented estimates of both means."""
+    influence: Floats = ((at.residual - at.residual.mean(axis=0)) / at.share + at.drift) / at.y.size
+    return influence
+
+
+def _clustered(at: _Predictions, cluster: Codes, is_shared: ArrayLike | None) -> tuple[Sample, ...]:
+    """Return the covariance of the augmented estimator from sums over clusters, by kind of cluster."""
+    shared = (
+        np.ones(at.y.size, np.bool_) if is_shared is None else checks.boolean_array(is_shared, "is_shared")
+    )
+    checks.same_length(y=at.y, is_shared=shared)
+    of_cluster = np.zeros(int(cluster.max()) + 1, np.bool_)
+    of_cluster[cluster[shared]] = True
+    return cluster_samples(sums_by_cluster(_influence(at), cluster), of_cluster)
 
 
 def _randomisation_covariance(at: _Predictions) -> Floats:
@@ -323,10 +353,11 @@ def _check_options(
             f"variance={variance!r} does not hold for the augmented estimate of model='firth'. "
             f"Pass variance='ye' or variance='augmented'."
         )
-    if (cluster is None) == (variance in CLUSTERED):
+    may_have = (*CLUSTERED, "augmented")
+    if variance in CLUSTERED if cluster is None else variance not in may_have:
         raise AnalysisError(
             f"variance={variance!r} {'needs' if cluster is None else 'does not use'} clusters. "
-            f"Pass cluster with variance='cr2' or another of {', '.join(CLUSTERED)}, or neither."
+            f"Pass cluster with variance='cr2' or another of {', '.join(may_have)}, or neither."
         )
     if strata is not None and (variance == "model" or cluster is not None):
         raise AnalysisError(
