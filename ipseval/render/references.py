@@ -29,6 +29,10 @@ REFERENCES: dict[str, str] = {
         "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163; "
         "Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom)"
     ),
+    "standardisation_clustered": (
+        "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163; "
+        "Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom)"
+    ),
     "poisson_clustered": (
         "Zou (2004), American Journal of Epidemiology 159:702-706; "
         "Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683"
@@ -36,6 +40,15 @@ REFERENCES: dict[str, str] = {
     "n_minus_1_chi_square": "Campbell (2007), Statistics in Medicine 26:3661-3675",
     "aalen_johansen": "Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141-150",
     "aalen_johansen_log_log": "Zou & Donner (2008), Statistics in Medicine 27:1693-1702",
+    "ghosh_lin": "Ghosh & Lin (2000), Biometrics 56:554-562",
+    "ghosh_lin_log_t": (
+        "Ghosh & Lin (2000), Biometrics 56:554-562; Zou & Donner (2008), Statistics in Medicine 27:1693-1702"
+    ),
+    "ghosh_lin_test": "Ghosh & Lin (2000), Biometrics 56:554-562",
+    "andersen_gill": (
+        "Andersen & Gill (1982), Annals of Statistics 10:1100-1120; "
+        "Lin, Wei, Yang & Ying (2000), Journal of the Royal Statistical Society B 62:711-730"
+    ),
     "equal_precision_band": (
         "Nair (1984), Technometrics 26:265-275; Lin (1997), Statistics in Medicine 16:901-910"
     ),
@@ -58,6 +71,24 @@ REFERENCES: dict[str, str] = {
     "adaptive_gauss_hermite_25": (
         "Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35; "
         "Zeger, Liang & Albert (1988), Biometrics 44:1049-1060"
+    ),
+    **dict.fromkeys(
+        (
+            "random_slope_logistic",
+            "random_slope_logistic_laplace",
+            "nested_site_logistic",
+            "nested_site_logistic_laplace",
+        ),
+        "Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35; "
+        "Rabe-Hesketh, Skrondal & Pickles (2005), Journal of Econometrics 128:301-323",
+    ),
+    "cloglog_gauss_hermite_25": (
+        "Prentice & Gloeckler (1978), Biometrics 34:57-67; "
+        "Pinheiro & Bates (1995), Journal of Computational and Graphical Statistics 4:12-35"
+    ),
+    "likelihood_ratio": "Wilks (1938), Annals of Mathematical Statistics 9:60-62",
+    "likelihood_ratio_at_zero": (
+        "Self & Liang (1987), Journal of the American Statistical Association 82:605-610"
     ),
     **dict.fromkeys(
         (
