@@ -164,8 +164,8 @@ def negative_binomial(
     design = arm_design(arm, covariates)
     counts, offset = _counts(y, exposure, design)
     n, k = design.observed.shape
-    beta, alpha = _fit(counts, offset, design)
-    at = _derivatives(beta, alpha, counts, offset, design.observed)
+    beta, alpha = maximum_likelihood(counts, design.observed, offset, design.names)
+    at = derivatives(beta, alpha, counts, offset, design.observed)
     # In the Poisson limit alpha lies on the border: it is taken as known.
     free = k + (alpha > 0)
     inverse = scaled_inverse(at.information[:free, :free])
@@ -182,7 +182,7 @@ def negative_binomial(
     )
 
 
-class _Derivatives(NamedTuple):
+class Derivatives(NamedTuple):
     """Log-likelihood, a row of scores per person, and minus the Hessian, in coefficients and log alpha."""
 
     log_likelihood: float
@@ -210,18 +210,21 @@ def _counts(y: ArrayLike, exposure: ArrayLike | None, design: ArmDesign) -> tupl
     return values, np.log(time)
 
 
-def _fit(y: Floats, offset: Floats, design: ArmDesign) -> tuple[Floats, float]:
-    """Return coefficients and alpha; alpha is 0 where the likelihood rises towards Poisson's."""
-    X = design.observed
+def maximum_likelihood(
+    y: Floats, X: Floats, offset: Floats, names: tuple[str, ...] = ()
+) -> tuple[Floats, float]:
+    """Return coefficients and alpha of checked counts; 0 where the likelihood rises towards Poisson's.
+
+    ``names`` is what an error calls the columns.
+    """
     # Its coefficients have a finite estimate exactly where those of the negative binomial have one.
-    beta = canonical_fit(y, X, "poisson", design.names).coefficients
-    beta = _coefficients(beta, 0.0, y, offset, X)
+    beta = poisson_maximum(y, X, offset, names)
     last = {"beta": beta}
 
     def profile_score(log_alpha: Floats) -> Floats:
         alpha = float(np.exp(log_alpha))
         last["beta"] = _coefficients(last["beta"], alpha, y, offset, X)
-        at = _derivatives(last["beta"], alpha, y, offset, X)
+        at = derivatives(last["beta"], alpha, y, offset, X)
         return np.asarray(at.scores[:, -1].sum())
 
     ends = [float(np.log(end / y.mean())) for end in (_LEAST, _MOST * max(1.0, y.mean()))]
@@ -229,6 +232,15 @@ def _fit(y: Floats, offset: Floats, design: ArmDesign) -> tuple[Floats, float]:
         return beta, 0.0
     alpha = float(np.exp(decreasing_root(profile_score, *ends)))
     return _coefficients(last["beta"], alpha, y, offset, X), alpha
+
+
+def poisson_maximum(y: Floats, X: Floats, offset: Floats, names: tuple[str, ...] = ()) -> Floats:
+    """Return the coefficients of a log-linear model of the mean, those of Poisson regression.
+
+    ``y`` need not be whole. Refuses columns whose rows are all 0, by ``names``.
+    """
+    start = canonical_fit(y, X, "poisson", names).coefficients
+    return _coefficients(start, 0.0, y, offset, X)
 
 
 def _coefficients(start: Floats, alpha: float, y: Floats, offset: Floats, X: Floats) -> Floats:
@@ -260,7 +272,8 @@ def _coefficients(start: Floats, alpha: float, y: Floats, offset: Floats, X: Flo
     )
 
 
-def _derivatives(beta: Floats, alpha: float, y: Floats, offset: Floats, X: Floats) -> _Derivatives:
+def derivatives(beta: Floats, alpha: float, y: Floats, offset: Floats, X: Floats) -> Derivatives:
+    """Return log-likelihood, scores and information in coefficients and log alpha."""
     at = terms(offset + X @ beta, alpha, y)
     k = X.shape[1]
     information = np.zeros((k + 1, k + 1))
@@ -268,7 +281,7 @@ def _derivatives(beta: Floats, alpha: float, y: Floats, offset: Floats, X: Float
     information[:k, k] = information[k, :k] = -X.T @ at.mixed
     information[k, k] = -float(at.twice_alpha.sum())
     scores = np.column_stack([X * at.by_linear[:, None], at.by_alpha])
-    return _Derivatives(float(at.value.sum()), scores, information)
+    return Derivatives(float(at.value.sum()), scores, information)
 
 
 class Terms(NamedTuple):
