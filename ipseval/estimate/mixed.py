@@ -25,8 +25,9 @@ from ipseval.estimate.sheet import EVERYBODY_HAD_IT, NOBODY, NOBODY_HAD_IT, Shee
 from ipseval.results import Declaration, Results
 from ipseval.stats.covariance_structures import STRUCTURES
 from ipseval.stats.denominator_df import DF_METHODS
-from ipseval.stats.estimating_equations import CORRELATIONS, VARIANCES
+from ipseval.stats.estimating_equations import VARIANCES
 from ipseval.stats.links import LINKS
+from ipseval.stats.working_correlation import CORRELATIONS
 from ipseval.trial import Trial
 
 #: Models by the kind of endpoint, the default first, with the options that each of them has.

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseval.stats.panel_columns import Columns, SeparableColumns, WholeColumns, columns
 from ipseval.stats.sufficient_cells import identical_rows
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _AT_ONCE = 1024  # rows that stay in the processor's cache
+#: Products of people, visits and columns in a group: what stays in the cache, and what BLAS multiplies in one
+#: thread (several wait for each other on a busy machine).
+_GROUP = 2**18
 
 
 @dataclass(frozen=True)
@@ -22,42 +26,34 @@ class AlikePeople:
     Attributes
     ----------
     visits : (t,) array of int
-    design : (cells, t, p) array
+    columns : Columns
+        Of each cell.
     people : (cells,) array
         How many each cell holds.
-    total : (cells, t) array
+    total : (t, cells) array
         Sum of their outcomes.
-    products : (cells, t, t) array or None
+    products : (t, t, cells) array or None
         Sum of the products of their outcomes; None where every cell is one person.
     """
 
     visits: Indices
-    design: Floats
+    columns: Columns
     people: Floats
     total: Floats
     products: Floats | None
 
     def residual(self, mean: Floats, root: Floats) -> Floats:
-        """Return the (cells, t) sums of Pearson residuals."""
-        summed: Floats = (self.total - self.people[:, None] * mean) / root
-        return summed
+        """Return the (t, cells) sums of Pearson residuals."""
+        expected = mean if self.products is None else self.people * mean
+        return np.asarray((self.total - expected) / root, dtype=np.float64)
 
     def squares(self, mean: Floats, root: Floats) -> Floats:
-        """Return the (cells, t, t) sums of products of Pearson residuals, of cells with several people."""
+        """Return the (t, t, cells) sums of products of Pearson residuals, of cells with several people."""
         assert self.products is not None
-        cross = self.total[:, :, None] * mean[:, None, :]
-        around = self.people[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        found: Floats = (self.products - cross - np.swapaxes(cross, 1, 2) + around) / (
-            root[:, :, None] * root[:, None, :]
-        )
+        cross = self.total[:, None] * mean
+        around = self.people * mean[:, None] * mean
+        found: Floats = (self.products - cross - np.swapaxes(cross, 0, 1) + around) / (root[:, None] * root)
         return found
-
-    def all_squares(self, mean: Floats, root: Floats) -> Floats:
-        """Return the (t, t) sum of products of Pearson residuals."""
-        if self.products is not None:
-            return np.asarray(self.squares(mean, root).sum(axis=0), dtype=np.float64)
-        residual = self.residual(mean, root)
-        return np.asarray(np.einsum("nt,nu->tu", residual, residual), dtype=np.float64)
 
 
 def alike_people(
@@ -79,8 +75,8 @@ def alike_people(
     if (
         len(place) == n * n_visits and (np.diff(place) > 0).all()
     ):  # everyone seen, in order: nothing to gather
-        outcomes, columns = values.reshape(n, n_visits), design.reshape(n, n_visits, p)
-        return [_cells(outcomes, columns, np.arange(n_visits), collapse)]
+        outcomes, wide = values.reshape(n, n_visits), design.reshape(n, n_visits, p)
+        return _groups(outcomes, wide, np.arange(n_visits), collapse)
     order = np.argsort(place)
     seen = np.zeros((n, n_visits), dtype=bool)
     seen[who, when] = True
@@ -89,30 +85,41 @@ def alike_people(
     groups = []
     for number, visits in enumerate(patterns):
         rows = order[of_row == number].reshape(-1, int(visits.sum()))
-        groups.append(_cells(values[rows], design[rows], np.flatnonzero(visits), collapse))
+        groups += _groups(values[rows], design[rows], np.flatnonzero(visits), collapse)
     return groups
 
 
-def _cells(outcomes: Floats, columns: Floats, visits: Indices, collapse: bool) -> AlikePeople:
-    """Return the cells of people with these (people, t) outcomes and (people, t, p) columns."""
-    n, t = outcomes.shape
+def _groups(outcomes: Floats, wide: Floats, visits: Indices, collapse: bool) -> list[AlikePeople]:
+    """Return groups of people with these (people, t) outcomes and (people, t, p) columns."""
+    n, t, p = wide.shape
+    found = columns(wide)
     if collapse:
-        cell = _same_columns(columns.reshape(n, -1))
-        n_cells = int(cell.max()) + 1
-        if n_cells * t <= n:  # the products then take no more room than the rows
-            order = np.argsort(cell, kind="stable")
-            ends = np.cumsum(np.bincount(cell))
-            members = np.split(order, ends[:-1])
-            mine = [outcomes[each] for each in members]
-            return AlikePeople(
-                visits,
-                columns[[each[0] for each in members]],
-                np.bincount(cell).astype(np.float64),
-                np.array([each.sum(axis=0) for each in mine]),
-                # Not by BLAS, whose threads wait for each other on a busy machine: 7 ms, not 160.
-                np.array([np.einsum("nt,nu->tu", each, each) for each in mine]),
-            )
-    return AlikePeople(visits, columns, np.ones(n), outcomes, None)
+        alike = found.of_person.T if isinstance(found, SeparableColumns) else wide.reshape(n, -1)
+        cell = _same_columns(np.ascontiguousarray(alike))
+        if (int(cell.max()) + 1) * t <= n:  # the products then take no more room than the rows
+            return [_cells(outcomes, wide, visits, cell)]
+    size = max(_GROUP // (t * p), 1)
+    parts = [slice(at, at + size) for at in range(0, n, size)]
+    turned = [np.ascontiguousarray(outcomes[part].T) for part in parts]
+    return [
+        AlikePeople(visits, found.of(part), np.ones(total.shape[1]), total, None)
+        for part, total in zip(parts, turned, strict=True)
+    ]
+
+
+def _cells(outcomes: Floats, wide: Floats, visits: Indices, cell: Indices) -> AlikePeople:
+    """Return people added up by the number of their cell."""
+    order, counts = np.argsort(cell, kind="stable"), np.bincount(cell)
+    members = np.split(order, np.cumsum(counts)[:-1])
+    mine = [outcomes[each] for each in members]
+    return AlikePeople(
+        visits,
+        WholeColumns(np.ascontiguousarray(wide[[each[0] for each in members]].transpose(2, 1, 0))),
+        counts.astype(np.float64),
+        np.stack([each.sum(axis=0) for each in mine], axis=-1),
+        # Not by BLAS, whose threads wait for each other on a busy machine: 7 ms, not 160.
+        np.stack([np.einsum("nt,nu->tu", each, each) for each in mine], axis=-1),
+    )
 
 
 def _same_columns(wide: Floats) -> Indices:

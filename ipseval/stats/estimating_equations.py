@@ -8,11 +8,11 @@ people. With few, two corrections and a t distribution mend most of what it lack
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from ipseval import checks
@@ -21,15 +21,20 @@ from ipseval.stats.alike_people import AlikePeople, alike_people
 from ipseval.stats.binomial_logistic import binomial_logistic
 from ipseval.stats.canonical_models import MODELS, canonical_fit, mean_and_weight
 from ipseval.stats.denominator_df import LinearContrast
+from ipseval.stats.panel_columns import WholeColumns
+from ipseval.stats.sandwich_corrections import CORRECTIONS, corrected
+from ipseval.stats.working_correlation import CORRELATIONS, Inverse, WorkingCorrelation, estimated, given
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-CORRELATIONS = ("independence", "exchangeable", "ar1", "unstructured")
 VARIANCES = ("mancl_derouen", "kauermann_carroll", "robust", "model")
 
 _MOST_STEPS = 200
-_SMALL_GAIN = 1e-14
+#: In squared standard errors.
+_SMALL_GAIN = 1e-17
+#: Rows that tell where to begin, of many.
+_FEW = 8192
 
 
 @dataclass(frozen=True)
@@ -151,33 +156,33 @@ def estimating_equations(
     n_visits = int(when.max()) + 1
     if isinstance(correlation, str):
         checks.one_of(correlation, CORRELATIONS, "correlation")
-        kind, working = correlation, np.eye(n_visits)
+        fixed = None
     else:
-        kind, working = "given", _given(correlation, n_visits)
+        fixed = given(correlation, n_visits)
     if n_people <= design.shape[1]:
         raise AnalysisError(
             f"{n_people} people cannot bear {design.shape[1]} coefficients. Use fewer, or more people."
         )
     # Sums of products lose digits where outcomes are far from 0, which those of a linear model may be.
     groups = alike_people(values, design, who, when, collapse=model != "linear")
-    beta, steps, gain = _independent(values, design, groups, model), 0, np.inf
+    beta, steps, gain, foreseen = _start(values, design, groups, model), 0, 0.0, np.inf
     while True:
         fitted = [_fitted(group, beta, model) for group in groups]
-        dispersion = sum(float(np.trace(part.squares)) for part in fitted) / n_rows
-        if kind != "given":
-            working = _working(fitted, dispersion, n_visits, kind)
-        if steps == _MOST_STEPS or gain <= _SMALL_GAIN:
+        dispersion = sum(part.sum_of_squares for part in fitted) / n_rows
+        working = fixed or estimated(str(correlation), fitted, dispersion, n_visits)
+        if steps == _MOST_STEPS or foreseen <= _SMALL_GAIN:
             break
         information, score = _sums(fitted, working)
         move = np.linalg.solve(information, score)
-        beta, steps, gain = beta + move, steps + 1, float(score @ move) / dispersion
+        beta, steps, before, gain = beta + move, steps + 1, gain, float(score @ move) / dispersion
+        foreseen = gain**2 / before if gain < before else gain  # by another step, falling as much again
     return EstimatingEquations(
         coefficients=beta,
         covariances=_covariances(fitted, working, dispersion),
-        correlation=working,
+        correlation=working.matrix,
         dispersion=dispersion,
         df=n_people - design.shape[1],
-        converged=gain <= _SMALL_GAIN,
+        converged=foreseen <= _SMALL_GAIN,
         steps=steps,
         n_people=n_people,
         n_rows=n_rows,
@@ -186,52 +191,130 @@ def estimating_equations(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A group at some coefficients, all divided by the root of the variance function.
+    """A group at some coefficients.
 
-    ``design`` (cells, t, p), ``residual`` (cells, t) sums over the people of a cell, ``squares`` (t, t) sum
-    of the products of residuals over all people.
+    ``root`` (t, cells) is the root of the variance function, ``residual`` (t, cells) sums Pearson residuals
+    over the people of a cell, ``squares`` (t, t, cells) their products; None where every cell is one person.
     """
 
     group: AlikePeople
-    mean: Floats
     root: Floats
-    design: Floats
     residual: Floats
-    squares: Floats
+    squares: Floats | None
 
     @property
-    def place(self) -> tuple[Indices, ...]:
-        """Where the visits of the group are in a matrix of all visits."""
-        return np.ix_(self.group.visits, self.group.visits)
+    def visits(self) -> Indices:
+        return self.group.visits
+
+    @property
+    def n_people(self) -> float:
+        return float(self.group.people.sum())
+
+    @cached_property
+    def sum_of_squares(self) -> float:
+        if self.squares is not None:
+            return float(np.einsum("ttc->", self.squares))
+        return float(np.einsum("tn,tn->", self.residual, self.residual))
+
+    @property
+    def square_of_sums(self) -> float:
+        if self.squares is not None:
+            return float(self.squares.sum())
+        return float((self.residual.sum(axis=0) ** 2).sum())
+
+    @property
+    def products(self) -> Floats:
+        if self.squares is not None:
+            return np.asarray(self.squares.sum(axis=-1), dtype=np.float64)
+        return np.asarray(np.einsum("tn,un->tu", self.residual, self.residual), dtype=np.float64)
 
 
 def _fitted(group: AlikePeople, beta: Floats, model: str) -> _Fitted:
-    mean, weight = mean_and_weight(group.design @ beta, model)
+    mean, weight = mean_and_weight(group.columns.linear(beta), model)
     root = np.sqrt(weight)
-    design, residual = group.design * root[:, :, None], group.residual(mean, root)
-    return _Fitted(group, mean, root, design, residual, group.all_squares(mean, root))
+    squares = None if group.products is None else group.squares(mean, root)
+    return _Fitted(group, root, group.residual(mean, root), squares)
 
 
-def _independent(values: Floats, design: Floats, groups: list[AlikePeople], model: str) -> Floats:
-    """Return the coefficients as if all rows were independent, or refuse what has none."""
-    if model == "logistic" and np.isin(values, (0.0, 1.0)).all() and np.ptp(values) > 0.0:
-        p = design.shape[1]
-        trials = [np.repeat(group.people, len(group.visits)) for group in groups]
-        rows = np.concatenate([group.design.reshape(-1, p) for group in groups])
-        totals = np.concatenate([group.total.ravel() for group in groups])
-        fit = binomial_logistic(totals, np.concatenate(trials), rows)
-        if fit.converged:
-            return fit.coefficients
+def _start(values: Floats, design: Floats, groups: list[AlikePeople], model: str) -> Floats:
+    """Return coefficients as if rows were independent, or refuse what has none.
+
+    Where there are many rows a few thousand of them tell where to begin: if those are not separated, all of
+    them are not either.
+    """
+    if model == "logistic" and ((values == 0.0) | (values == 1.0)).all() and np.ptp(values) > 0.0:
+        for every in dict.fromkeys((max(len(values) // _FEW, 1), 1)):
+            start = _logistic_start(groups, every)
+            if start is not None:
+                return start
     return canonical_fit(values, design, model).coefficients
+
+
+def _logistic_start(groups: list[AlikePeople], every: int) -> Floats | None:
+    """Return coefficients from cells of alike people and some of the others; None where they have none."""
+    totals, trials, rows = [], [], []
+    for group in groups:
+        part = slice(0, None, every if group.products is None else 1)
+        totals.append(group.total[:, part].ravel())
+        trials.append(np.tile(group.people[part], len(group.visits)))
+        rows.append(group.columns.rows(part))
+    X = np.concatenate(rows)
+    if every > 1 and np.linalg.matrix_rank(X.T @ X, hermitian=True) < X.shape[1]:
+        return None
+    fit = binomial_logistic(np.concatenate(totals), np.concatenate(trials), X)
+    return fit.coefficients if fit.converged else None
+
+
+def _sums(fitted: list[_Fitted], working: WorkingCorrelation) -> tuple[Floats, Floats]:
+    """Return the information and the score, up to the dispersion."""
+    information, score = [], []
+    for part in fitted:
+        inverse, columns = working.inverse(part.visits), part.group.columns
+        information.append(columns.products(part.root, inverse) @ part.group.people)
+        score.append(columns.sums(part.root * inverse.times(part.residual)).sum(axis=1))
+    return np.sum(information, axis=0), np.sum(score, axis=0)
+
+
+def _covariances(fitted: list[_Fitted], working: WorkingCorrelation, dispersion: float) -> dict[str, Floats]:
+    """Return the covariance of the coefficients in each of `VARIANCES`.
+
+    With the root L of the bread B = LL', and of each person the score s = L'X'D R^-1 e and the leverage
+    A = L'X'D R^-1 D X L, both corrections are a power of I - A times s. No matrix has more than p columns.
+    """
+    bread = np.linalg.inv(_sums(fitted, working)[0])
+    half = np.linalg.cholesky(bread)
+    meats = {name: np.zeros_like(bread) for name in CORRECTIONS}
+    for part in fitted:
+        inverse, columns = working.inverse(part.visits), part.group.columns
+        leverage = half.T @ np.tensordot(half, columns.products(part.root, inverse), (0, 0))
+        if part.squares is None:
+            score = half.T @ columns.sums(part.root * inverse.times(part.residual))
+            for name, each in corrected(leverage, score[:, None]).items():
+                meats[name] += each[:, 0] @ each[:, 0].T
+        else:  # a cell knows the sum of the products ss' of its people
+            products = half.T @ np.tensordot(half, _products_of_scores(part, inverse), (0, 0))
+            for name, once in corrected(leverage, products).items():
+                meats[name] += corrected(leverage, np.swapaxes(once, 0, 1))[name].sum(axis=-1)
+    found = {name: half @ meat @ half.T for name, meat in meats.items()}
+    return {**found, "model": dispersion * bread}
+
+
+def _products_of_scores(part: _Fitted, inverse: Inverse) -> Floats:
+    """Return the (p, p, cells) sums over the people of each cell of the products of their scores."""
+    columns, squares = part.group.columns, part.squares
+    assert isinstance(columns, WholeColumns) and squares is not None
+    weighted = inverse.times(columns.each * part.root)
+    one_side = np.einsum("ktc,tuc->kuc", weighted, squares)
+    return np.asarray(np.einsum("kuc,luc->klc", one_side, weighted), dtype=np.float64)
 
 
 def _numbered(labels: ArrayLike, name: str) -> Indices:
     """Number labels from 0 in their order; refuse missing ones."""
     given = np.asarray(labels)
     if given.dtype.kind in "iu" and given.size and np.ptp(given) <= 4 * given.size:  # as most labels are
-        shifted = given - given.min()
+        shifted = (given - given.min()).astype(np.intp, copy=False)
         present = np.bincount(shifted) > 0
-        return np.asarray((np.cumsum(present) - 1)[shifted], dtype=np.intp)
+        return shifted if present.all() else np.asarray((np.cumsum(present) - 1)[shifted], dtype=np.intp)
     code = pd.factorize(given, sort=True)[0].astype(np.intp)
     if missing := int((code < 0).sum()):
         raise AnalysisError(
@@ -259,129 +342,7 @@ def _visits(who: Indices, visit: ArrayLike | None, correlation: str) -> Indices:
     return when
 
 
-def _given(correlation: ArrayLike, n_visits: int) -> Floats:
-    matrix = checks.float_array(correlation, "correlation")
-    if (
-        matrix.shape != (n_visits, n_visits)
-        or not np.allclose(matrix, matrix.T)
-        or not np.all(np.diag(matrix) == 1)
-    ):
-        raise AnalysisError(
-            f"correlation is not a symmetric matrix with ones on the diagonal for {n_visits} visits. "
-            f"Pass one, or a name: {checks.named_list(CORRELATIONS, 4)}."
-        )
-    return _positive(matrix, "given")
-
-
-def _positive(correlation: Floats, kind: str) -> Floats:
-    if np.linalg.eigvalsh(correlation)[0] < 1e-8:
-        raise AnalysisError(
-            f"The {kind} working correlation is not positive definite with these {len(correlation)} visits. "
-            "Use correlation='independence'; the robust variance holds all the same."
-        )
-    return correlation
-
-
 def _n_distinct(places: Indices) -> int:
     if (np.diff(places) > 0).all():  # sorted rows, as most are, need no sorting
         return len(places)
     return len(pd.unique(places))
-
-
-def _working(fitted: list[_Fitted], dispersion: float, n_visits: int, kind: str) -> Floats:
-    """Return the working correlation, from the mean product of the residuals of each pair of visits."""
-    if kind == "independence" or n_visits == 1:
-        return np.eye(n_visits)
-    products, pairs = np.zeros((n_visits, n_visits)), np.zeros((n_visits, n_visits))
-    for part in fitted:
-        products[part.place] += part.squares / dispersion
-        pairs[part.place] += part.group.people.sum()
-    above = np.triu(np.ones((n_visits, n_visits), dtype=bool), 1)
-    if not pairs[above].any():
-        raise AnalysisError("Nobody was seen at two visits. Use correlation='independence'.")
-    if kind == "unstructured":
-        if (pairs[above] == 0).any():
-            raise AnalysisError(
-                f"{int((pairs[above] == 0).sum())} pairs of visits were never seen in the same person. "
-                "Use correlation='exchangeable' or 'ar1'."
-            )
-        found = np.divide(products, pairs, out=np.ones_like(products), where=pairs > 0)
-    elif kind == "exchangeable":
-        found = np.full((n_visits, n_visits), products[above].sum() / pairs[above].sum())
-    else:
-        apart = np.abs(np.subtract.outer(np.arange(n_visits), np.arange(n_visits)))
-        found = _autoregressive(products[above], pairs[above], apart[above]) ** apart
-    np.fill_diagonal(found, 1.0)
-    return _positive(found, kind)
-
-
-def _autoregressive(products: Floats, pairs: Floats, apart: NDArray[np.int_]) -> float:
-    """Solve the estimating equation of alpha: products near alpha^distance, each pair with weight one."""
-
-    def equation(alpha: float) -> float:
-        slope = apart * alpha ** (apart - 1.0)
-        return float(np.sum(slope * (products - pairs * alpha**apart)))
-
-    grid = np.linspace(-0.99, 0.99, 199)
-    distance = [np.sum(pairs * alpha ** (2.0 * apart) - 2.0 * products * alpha**apart) for alpha in grid]
-    best = int(np.argmin(distance))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    if equation(low) * equation(high) > 0.0:
-        return float(grid[best])
-    return float(brentq(equation, low, high, xtol=1e-14))
-
-
-def _sums(fitted: list[_Fitted], working: Floats) -> tuple[Floats, Floats]:
-    """Return the information and the score, up to the dispersion."""
-    p = fitted[0].design.shape[2]
-    information, score = np.zeros((p, p)), np.zeros(p)
-    for part in fitted:
-        inverse = np.linalg.inv(working[part.place])
-        weighted = (inverse @ part.design).reshape(-1, p)
-        people = np.repeat(part.group.people, len(part.group.visits))
-        information += (weighted * people[:, None]).T @ part.design.reshape(-1, p)
-        score += weighted.T @ part.residual.ravel()
-    return information, score
-
-
-def _covariances(fitted: list[_Fitted], working: Floats, dispersion: float) -> dict[str, Floats]:
-    """Return the covariance of the coefficients in each of `VARIANCES`."""
-    information, _ = _sums(fitted, working)
-    bread = np.linalg.inv(information)
-    half = np.linalg.cholesky(bread)
-    meats = {name: np.zeros_like(bread) for name in ("robust", "mancl_derouen", "kauermann_carroll")}
-    for part in fitted:
-        white = np.linalg.inv(np.linalg.cholesky(working[part.place]))
-        # With white noise H = U U' is symmetric, and its eigenvectors are those of the small U'U.
-        design = white @ part.design
-        spread = design @ half
-        values, vectors = np.linalg.eigh(np.swapaxes(spread, 1, 2) @ spread)
-        values = np.clip(values, 0.0, 1.0 - 1e-12)
-        directions = spread @ vectors
-        for name, meat in meats.items():
-            meat += _meat(part, white, _corrected(name, design, directions, values))
-    found = {name: bread @ meat @ bread for name, meat in meats.items()}
-    return {**found, "model": dispersion * bread}
-
-
-def _meat(part: _Fitted, white: Floats, design: Floats) -> Floats:
-    """Return the sum over people of their squared scores, from the (corrected) design of white noise."""
-    group = part.group
-    if group.products is None:
-        score = np.einsum("ntp,nt->np", design, part.residual @ white.T)
-        return np.asarray(score.T @ score, dtype=np.float64)
-    squares = white @ group.squares(part.mean, part.root) @ white.T
-    return np.asarray((np.swapaxes(design, 1, 2) @ squares @ design).sum(axis=0), dtype=np.float64)
-
-
-def _corrected(kind: str, design: Floats, directions: Floats, values: Floats) -> Floats:
-    """Return (I - H)^-1 or (I - H)^(-1/2) times the design; H has `values` along `directions`."""
-    if kind == "robust":
-        return design
-    power = 1.0 if kind == "mancl_derouen" else 0.5
-    # ((1 - h)^-power - 1) / h tends to the power as h vanishes; directions have the length u'u = h.
-    small = values < 1e-6
-    factor = np.where(small, power, ((1.0 - values) ** -power - 1.0) / np.where(small, 1.0, values))
-    along = np.swapaxes(directions, 1, 2) @ design
-    corrected: Floats = design + directions @ (factor[:, :, None] * along)
-    return corrected

@@ -7,6 +7,7 @@ from ipseval.errors import AnalysisError
 from ipseval.stats import estimating_equations as module
 from ipseval.stats.alike_people import alike_people
 from ipseval.stats.estimating_equations import VARIANCES, estimating_equations
+from ipseval.stats.working_correlation import CORRELATIONS
 from tests.reference_cases import data, expected
 
 MONTHS = (6, 12, 18, 24, 30)
@@ -173,6 +174,36 @@ def test_adding_up_alike_people_changes_nothing():
         np.testing.assert_allclose(ours.coefficients, each.coefficients, rtol=1e-9, atol=1e-12)
         for name in VARIANCES:
             np.testing.assert_allclose(ours.covariances[name], each.covariances[name], rtol=1e-9)
+
+
+@pytest.mark.parametrize("correlation", CORRELATIONS)
+def test_taking_columns_apart_changes_nothing(correlation):
+    """A covariate of the person is taken apart; with one number changed by a little the columns are whole."""
+    rng = np.random.default_rng(5)
+    person, visit = np.divmod(np.arange(400), 4)
+    X = np.column_stack([np.ones(400), person % 2, visit, rng.normal(size=100)[person]])
+    y = (rng.random(400) < 0.3 + 0.1 * (person % 2)).astype(float)
+    other = X.copy()
+    other[7, 3] *= 1.0 + 1e-13
+    apart, whole = (
+        estimating_equations(y, each, person, visit, correlation=correlation) for each in (X, other)
+    )
+    np.testing.assert_allclose(apart.coefficients, whole.coefficients, rtol=1e-9, atol=1e-12)
+    for name in VARIANCES:
+        np.testing.assert_allclose(apart.covariances[name], whole.covariances[name], rtol=1e-9)
+
+
+def test_many_rows_that_are_separated_are_refused_as_few_are():
+    """What a part of the people says where to begin does not hide what they all say."""
+    person = np.arange(20_000) // 10
+    rng = np.random.default_rng(9)
+    y = (rng.random(20_000) < 0.4).astype(float)
+    rare = np.isin(person, (3, 1203))  # neither is in every second person
+    y[rare] = 1.0
+    with pytest.raises(AnalysisError, match="separated"):
+        estimating_equations(
+            y, np.column_stack([np.ones(20_000), rng.normal(size=2000)[person], rare]), person
+        )
 
 
 def by_person(gather, *arguments, collapse):
