@@ -12,6 +12,7 @@ from ipseval import words
 from ipseval.disclosure import protect
 from ipseval.estimate.describe import describe
 from ipseval.render import tables
+from ipseval.render.tables.cells import capital
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import figures, value
 from tests.make_trial import make_trial, person
@@ -159,6 +160,23 @@ def test_every_way_of_counting_the_unknown_has_a_line_and_one_is_the_main_one() 
         headings = [line.heading for line in tables.unknown_table(scion(), analysis, "").lines]
         assert len(headings) == n_ways
         assert sum("(main analysis)" in heading for heading in headings) == 1
+
+
+def test_a_way_of_counting_says_what_it_is_worth_also_where_its_contrast_is_not_shown() -> None:
+    found = scion()
+    hidden = found.select(analysis="rates", setting="missing=completers", contrast="IPS - usual").frame.index
+    frame = found.frame.copy()
+    frame.loc[hidden, "status"] = "suppressed"
+    part = Results(frame, found.records, found.endpoints, found.provenance)
+    for results in (found, part):
+        table = tables.unknown_table(results, "rates", "")
+        noted = {
+            line.heading: {text for sign, text in table.notes if sign in line.marks} for line in table.lines
+        }
+        assert noted["Only people followed to the end, or to their death"] == {
+            capital(words.text("note.completers"))
+        }
+        assert noted["People lost leave on the day they are lost"] == {capital(words.text("note.censored"))}
 
 
 def test_every_interval_method_of_the_main_counts_has_a_line() -> None:

@@ -19,7 +19,16 @@ from ipseval.results import PublicResults, Results
 from ipseval.words import LANGUAGES
 
 #: The families of figures; each is the module of that name.
-FAMILIES = ("incidence", "schoenfeld", "monthly", "rates", "methods", "unknowns", "amounts")
+FAMILIES = (
+    "incidence",
+    "mean_cumulative",
+    "schoenfeld",
+    "monthly",
+    "rates",
+    "methods",
+    "unknowns",
+    "amounts",
+)
 
 __all__ = ["FAMILIES", "Drawing", "plot"]
 
@@ -41,12 +50,13 @@ def plot(
     results : Results
         Small cells are protected first (fewer than 5 people), so that the figure may be handed on;
         PublicResults are drawn as they are.
-    figure : {"incidence", "schoenfeld", "monthly", "rates", "methods", "unknowns", "amounts"}, optional
-        The family: cumulative incidence of a first job with the number at risk; the hazard ratio along
-        time, with residuals (of ``ips.survival(..., residuals=True)``); proportion by month;
-        rates with their difference; one outcome under every interval method; one outcome under every
-        way of counting the unknown; mean amounts with their difference. By default the one that the
-        estimator names.
+    figure : {"incidence", "mean_cumulative", "schoenfeld", "monthly", "rates", "methods", "unknowns", \
+"amounts"}, optional
+        The family: cumulative incidence of a first job with the number at risk; mean cumulative number of
+        new jobs with the number at risk; the hazard ratio along time, with residuals (of
+        ``ips.survival(..., residuals=True)``); proportion by month; rates with their difference; one
+        outcome under every interval method; one outcome under every way of counting the unknown; mean
+        amounts with their difference. By default the one that the estimator names.
     analysis : str, optional
         The name in the ``analysis`` column; needed when several could be meant.
     lang : {"en", "nl", "fr", "de"}

@@ -172,7 +172,8 @@ def _band(
                 y = slot.centre + (row - (len(line.marks) - 1) / 2) * ROW
                 _draw_mark(axes, shown, panel, y, f"{shown.who} | {line.label}")
                 _write_mark(page, source, panel, shown, place.numbers, top + y)
-        ends.append(_below(page, panel, place, top + height, axes, span))
+        own = span if len(panels) == 1 else (place.left, place.end)
+        ends.append(_below(page, panel, place, top + height, axes, own))
     page.y = max(ends)
 
 
@@ -272,22 +273,24 @@ def _write_mark(page: Page, source: Source, panel: Panel, shown: Mark, x: float,
 def _below(
     page: Page, panel: Panel, place: Columns, bottom: float, axes: Axes, span: tuple[float, float]
 ) -> float:
-    """Write in words what lies left and right of no difference; return how far down the panel reaches."""
+    """Write in words what lies left and right of no difference; return how far down the panel reaches.
+
+    Both stand on one line below the panel's own ``span``.
+    """
     bottom += 1.6 + line_height(style.TEXT)
     if not panel.sides or panel.null is None:
         return bottom
     low, high = axes.get_xlim()
     null = place.left + place.width * (panel.scale * panel.null - low) / (high - low)
-    # Nothing else stands below the scales, so words may reach beyond them; what does not fit follows below.
-    step = line_height(style.SMALL)
-    end = bottom + step
-    for text, x, room, align in (
-        (f"{panel.sides[1]} \u2192", null + 1.5, span[1] - null - 1.5, "left"),
-        (f"\u2190 {panel.sides[0]}", null - 1.5, null - 1.5 - span[0], "right"),
-    ):
-        if page.text_width(text, style.SMALL) <= room:
-            page.lines(x, bottom, [text], style.SMALL, ha=align, colour=style.QUIET)
-        else:
-            wrapped = page.wrapped(text, span[1] - span[0], style.SMALL)
-            end = page.lines(span[0], end, wrapped, style.SMALL, colour=style.QUIET)
-    return end
+    sides = f"\u2190 {panel.sides[0]}", f"{panel.sides[1]} \u2192"
+    needed = [page.text_width(text, style.SMALL) for text in sides]
+    if needed[0] <= null - 1.5 - span[0] and needed[1] <= span[1] - null - 1.5:
+        edges, rooms, align = (null - 1.5, null + 1.5), needed, ("right", "left")
+    else:  # no room on both sides of no difference: from the ends of the panel towards each other
+        whole = span[1] - span[0] - 3.0
+        edges, align = span, ("left", "right")
+        rooms = [whole - min(other, whole / 2) for other in reversed(needed)]
+    return max(
+        page.lines(x, bottom, page.wrapped(text, room, style.SMALL), style.SMALL, ha=ha, colour=style.QUIET)
+        for text, x, room, ha in zip(sides, edges, rooms, align, strict=True)
+    )

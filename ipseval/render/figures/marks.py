@@ -120,7 +120,8 @@ def difference_sides(source: Source, key: str) -> tuple[str, str] | None:
 def value_text(source: Source, panel: Panel, shown: Mark) -> str:
     """Return "44.3 (33.2 to 55.9)", or why there is no number."""
     if not shown.drawn:
-        return source.say("too_few" if shown.status == "suppressed" else "not_estimated")
+        reasons = {"suppressed": "too_few", "not_made": "not_compared"}
+        return source.say(reasons.get(shown.status, "not_estimated"))
     estimate = panel.number(shown.estimate, source.lang)
     if not np.isfinite([shown.low, shown.high]).all():
         return estimate

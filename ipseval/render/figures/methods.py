@@ -29,8 +29,9 @@ def draw(source: Source, width: float) -> Drawing:
     )
     when = source.when(float(rows["time"].max()))
     caption = source.say("shows.methods", when=when, contrast=marks.compared(source))
+    people = [] if source.is_published else source.people_notes(arms)  # there the readings are headings
     cited = [source.say("note.source", citation=source.record["citation"])] if source.is_published else []
-    return sheet(source, width, panels, caption, cited, shared=False)
+    return sheet(source, width, panels, caption, [*people, *cited], shared=False)
 
 
 def _main_settings(source: Source) -> pd.DataFrame:

@@ -165,6 +165,7 @@ def _notes(
     source: Source, rows: pd.DataFrame, series: dict[str, NDArray[np.float64]], *, banded: bool
 ) -> list[str]:
     notes = [source.say("note.bands" if banded else "note.bars", level=source.level)]
+    notes += source.people_notes(rows)
     used = source.listed(source.named("method", name) for name in pd.unique(rows["method"]))
     notes.append(source.say("note.methods", methods=used))
     setting = part_of(rows["setting"].iloc[0], "missing")

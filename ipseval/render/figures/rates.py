@@ -27,7 +27,11 @@ def draw(source: Source, width: float) -> Drawing:
     )
     caption = source.say("shows.rates", contrast=marks.compared(source))
     return sheet(
-        source, width, panels, caption, [*methods_note(source, arms, contrasts), *unknown_note(source, arms)]
+        source,
+        width,
+        panels,
+        caption,
+        [*source.people_notes(arms), *methods_note(source, arms, contrasts), *unknown_note(source, arms)],
     )
 
 

@@ -173,6 +173,17 @@ class Source:
         """The smallest number of people that is shown; 0 when everything is."""
         return int(self.results.provenance.get("disclosure", {}).get("minimum", 0))
 
+    def people_notes(self, rows: pd.DataFrame) -> list[str]:
+        """Return how many people of each arm these rows count: the fewest to the most, if they differ."""
+        said = []
+        for arm in self.shown_arms:
+            mine = (rows["arm"] == arm).to_numpy(dtype=bool) & drawable(rows)
+            if not (counts := rows.loc[mine, "n"].dropna()).empty:
+                low, high = (words.number(n, self.lang, digits=0) for n in (counts.min(), counts.max()))
+                several = words.text("number.interval", self.lang, low=low, high=high)
+                said.append(f"{self.arm(arm)} {low if low == high else several}")
+        return [self.say("note.people", counts=", ".join(said))] if said else []
+
     def closing_notes(self) -> list[str]:
         """Return what is said of the data themselves."""
         simulated = self.results.provenance.get("trial", {}).get("simulated") and not self.is_published

@@ -19,11 +19,17 @@ BESIDE = {
     "proportion": "risk_difference",
     "mean": "mean_difference",
     "population_averaged_probability": "population_averaged_difference",
+    "area_under_curve": "area_under_curve_difference",
     "least_squares_mean": "least_squares_mean_difference",
 }
 _ORDER = {name: place for place, name in enumerate(QUANTITIES)}
 #: Said better by another row: the odds ratio is its exponential.
-_LEFT_OUT = ("conditional_log_odds_ratio", "population_averaged_log_odds_ratio", *AT_RISK)
+_LEFT_OUT = (
+    "conditional_log_odds_ratio",
+    "conditional_log_hazard_ratio",
+    "population_averaged_log_odds_ratio",
+    *AT_RISK,
+)
 
 
 def estimates_table(results: Results, analysis: str, caption: str, *, lang: str = "en") -> Table:
@@ -201,8 +207,19 @@ def _side_by_side(
             everyone = next(iter(of_arm.values())).copy()
             everyone["n_missing"] = sum((row["n_missing"] for row in of_arm.values()), start=0)
         cells.append(write.unknown(everyone))
-        lines.append(Line(heading(everyone), tuple(cells), marks.of(*write.notes(everyone))))
+        said = _beside(write, of_arm, of_contrast)
+        lines.append(Line(heading(everyone), tuple(cells), marks.of(*said)))
     return Table(caption, write.say(stub), tuple(columns), tuple(lines), marks.notes + write.closing(frame))
+
+
+def _beside(write: Writer, of_arm: dict[str, pd.Series], of_contrast: dict[str, pd.Series]) -> list[str]:
+    """Return what must be said of a line: of its contrast, or of its arms where that is not shown."""
+    shown = [row for row in of_contrast.values() if not write.is_hidden(row)][:1] or list(of_arm.values())
+    said = [note for row in shown for note in write.notes(row)]
+    settings = {part_of(row["setting"], "missing") for row in of_arm.values()}
+    if not of_contrast and "censored" in settings:
+        said.append(capital(words.text("note.censored", write.lang)))
+    return list(dict.fromkeys(said))
 
 
 def _unit_of_differences(write: Writer, frame: pd.DataFrame) -> str:

@@ -71,6 +71,32 @@ def test_bands_step_with_the_limits_of_the_rows(found: Found) -> None:
             assert np.isclose(here, row[limit]).any()
 
 
+@pytest.mark.parametrize("arm", ["IPS", "usual"])
+def test_mean_numbers_of_jobs_step_where_the_rows_say(found: Found, arm: str) -> None:
+    drawing = plot(found["recurrent"], inside=True)
+    line = artist(drawing, f"curve {arm}")
+    rows = found["recurrent"].select(quantity="mean_cumulative_number", time_unit="days", arm=arm).frame
+    rows = rows.sort_values("time")
+    assert line.get_drawstyle() == "steps-post"
+    np.testing.assert_allclose(line.get_xdata(), rows["time"].to_numpy() / 30.4375)
+    np.testing.assert_array_equal(line.get_ydata(), rows["estimate"].to_numpy())
+    last = rows.iloc[-1]
+    assert f"{last['estimate']:.2f}" in words_of(drawing)
+    assert f"{last['conf_low']:.2f} to {last['conf_high']:.2f}" in drawing.alt
+    assert "Mean cumulative number of new jobs" in words_of(drawing)
+
+
+def test_public_means_rise_by_five_people_or_more_between_two_points(found: Found) -> None:
+    public = ips.protect(found["recurrent"])
+    for arm in ("IPS", "usual"):
+        line = artist(plot(public), f"curve {arm}")
+        rows = public.select(quantity="mean_cumulative_number", arm=arm).frame
+        rows = rows.loc[rows["status"].isin(["ok", "warned"])]
+        assert set(line.get_ydata()) == set(rows["estimate"])
+        people = rows.groupby("estimate")["n_event"].first()
+        assert people.diff().dropna().ge(5).all()
+
+
 def test_months_of_30_days_are_drawn_as_such(found: Found) -> None:
     survival = found["survival"]
     endpoints = {name: {**said, "month_rule": "30_days"} for name, said in survival.endpoints.items()}
@@ -260,9 +286,28 @@ def test_published_readings_are_labelled_and_never_called_simulated(found: Found
 
 def test_misleading_ways_of_counting_are_marked(found: Found) -> None:
     drawing = plot(found["rates"], figure="unknowns", inside=True)
-    marked = [text.get_text() for text in texts(drawing) if text.get_text()[-1] in "\u2020\u2021"]
-    assert marked == ["Known outcomes only\u2020", "or to their death\u2021"]
-    assert "\u2020 Biased" in words_of(drawing)
+    marked = [text.get_text() for text in texts(drawing) if text.get_text()[-1] in "\u2020\u2021\u00a7"]
+    assert marked == ["are lost\u2020", "Known outcomes only\u2021", "or to their death\u00a7"]
+    assert "\u2021 Biased" in words_of(drawing)
+
+
+def test_a_way_of_counting_without_a_difference_says_so_in_its_place(found: Found) -> None:
+    drawing = plot(found["rates"], figure="unknowns", inside=True)
+    said = words.text("figure.not_compared", "en")
+    assert [text.get_text() for text in texts(drawing)].count(said) == 1
+    lost = words.text("setting.censored", "en")
+    assert f"{lost[:1].upper()}{lost[1:]}\u2020: {said}." in drawing.alt
+
+
+def test_figures_say_how_many_people_they_count(found: Found) -> None:
+    read = words_of(plot(found["rates"], inside=True))
+    assert "People: IPS 70, usual vocational rehabilitation 81." in read
+    unknowns = (
+        found["rates"].select(time=30, quantity="proportion", method=["wilson", "aalen_johansen"]).frame
+    )
+    counted = unknowns.loc[unknowns["arm"] == "IPS", "n"]
+    read = words_of(plot(found["rates"], figure="unknowns", inside=True))
+    assert f"People: IPS {counted.min()} to {counted.max()}, " in read
 
 
 def test_small_cells_are_protected_unless_inside_and_then_it_is_said(found: Found) -> None:
