@@ -41,6 +41,9 @@ CALLS: dict[str, Callable[[Trial], Results]] = {
     "survival": lambda trial: survival(trial, endpoints.time_to_first_job(30)),
     "recurrent": lambda trial: recurrent(trial, endpoints.job_starts(30)),
     "mixed": lambda trial: mixed(trial, endpoints.employed_at(month=[6, 18, 30])),
+    "mixed, random slope": lambda trial: mixed(
+        trial, endpoints.employed_at(month=[6, 18, 30]), model="random_slope", points=3
+    ),
     "mixed, estimating equations": lambda trial: mixed(
         trial, endpoints.employed_at(month=[6, 18, 30]), model="gee"
     ),
@@ -302,6 +305,7 @@ def test_declared_quantities_are_those_that_are_written() -> None:
         describe(example("scion")),
         survival(trial, first_job, residuals=True),
         interview_survival(trial, first_job, replicates=100),
+        mixed(trial, endpoints.employed_at(month=[6, 18, 30]), link="cloglog", interval="profile"),
     ]
     for found in [call(trial) for call in CALLS.values()] + asked_for:
         for name, record in found.records.items():
