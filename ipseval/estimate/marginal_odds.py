@@ -11,6 +11,7 @@ from scipy.special import fdtrc
 
 from ipseval import words
 from ipseval.errors import AnalysisError
+from ipseval.estimate import population_averages
 from ipseval.estimate.assessments import Assessments, at, counted
 from ipseval.estimate.population_averages import population, write_population_averages
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
@@ -24,9 +25,7 @@ QUANTITIES = (
     "population_averaged_log_odds_ratio",
     "population_averaged_odds_ratio",
     "arm_by_month_test",
-    "population_averaged_probability",
-    "population_averaged_difference",
-    "population_averaged_ratio",
+    *population_averages.QUANTITIES,
 )
 SEEN_ONLY = words.text("note.seen_only_at_random")
 

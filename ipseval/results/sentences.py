@@ -211,6 +211,8 @@ def _compared(row: pd.Series, lang: str) -> list[str]:
         said.append(words.text("sentence.margin", lang, margin=f"{figures(float(margin), of, lang)}{unit}"))
     if part_of(row["setting"], "estimand"):
         said.append(words.text("sentence.estimand", lang))
+    if interval := part_of(row["setting"], "interval"):
+        said.append(words.text(f"sentence.interval_{interval}", lang))
     if began := part_of(row["setting"], "began"):
         said.append(words.text(f"sentence.began_{began}", lang))
     return said

@@ -13,8 +13,20 @@ from numpy.typing import NDArray
 
 #: How the unknown were counted; columns stratified by, and adjusted for; whom an adjusted effect is about;
 #: what a margin of non-inferiority was; whose members were let be alike; among whom a number was taken,
-#: where they are not a randomised group; and the numerator degrees of freedom of an F test.
-PARTS = ("missing", "strata", "adjust", "estimand", "margin", "cluster", "among", "began", "numerator_df")
+#: where they are not a randomised group; the numerator degrees of freedom of an F test; and by what an
+#: interval was found, where there was a choice.
+PARTS = (
+    "missing",
+    "strata",
+    "adjust",
+    "estimand",
+    "margin",
+    "cluster",
+    "among",
+    "began",
+    "numerator_df",
+    "interval",
+)
 
 
 def setting(**parts: str | Iterable[str]) -> str:

@@ -7,7 +7,7 @@ the link: it says how many more people would be in work. Estimating equations mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,12 +138,18 @@ class PopulationAveraged:
         above = side(high[one] - p[one], p[other] - low[other])
         return difference - below, difference + above
 
-    def with_averages(self, averages: Mapping[str, Sequence[object]]) -> PopulationAveraged:
-        """Return the targets and, behind them, the mean of some of them under a new label each."""
+    def with_averages(self, averages: Mapping[str, Mapping[str, float]]) -> PopulationAveraged:
+        """Return the targets and, behind them, weighted means of some of them under a new label each.
+
+        Parameters
+        ----------
+        averages : mapping of str to mapping
+            By the new label: the targets to average, with weights of any positive sum.
+        """
         rows = np.zeros((len(averages), len(self.target)))
-        for row, members in zip(rows, averages.values(), strict=True):
-            row[[self._position(label) for label in members]] = 1.0 / len(members)
-        taken = np.vstack([np.eye(len(self.target)), rows])
+        for row, weights in zip(rows, averages.values(), strict=True):
+            row[[self._position(label) for label in weights]] = list(weights.values())
+        taken = np.vstack([np.eye(len(self.target)), rows / rows.sum(axis=1, keepdims=True)])
         return PopulationAveraged(
             target=np.array([*self.target.tolist(), *averages]),
             probability=taken @ self.probability,
