@@ -8,20 +8,23 @@ no finite fit; this is found first, and Firth's penalty stands in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.estimate.design_matrix import adjustment, with_labels
+from ipseval.estimate.non_inferiority import TERMS, Margin, no_warning
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.binomial_logistic import binomial_logistic
 from ipseval.stats.covariates import arm_design
-from ipseval.stats.marginal_contrasts import Contrast
+from ipseval.stats.marginal_contrasts import Contrast, Standardised
 from ipseval.stats.modified_poisson import modified_poisson
 from ipseval.stats.standardisation import standardised_means
 from ipseval.stats.standardisation_bootstrap import bootstrap_standardised_means
@@ -32,6 +35,7 @@ Mask = NDArray[np.bool_]
 Keys = dict[str, Any]
 
 METHODS = ("standardisation", "standardisation_bootstrap", "modified_poisson")
+AT_MARGIN = "standardisation_test"
 MEASURES = {"risk_difference": "difference", "risk_ratio": "ratio", "odds_ratio": "odds_ratio"}
 
 FIRTH = words.text("note.firth")
@@ -58,10 +62,10 @@ class Model:
     seed: int
     note: str
 
-    def setting(self, missing: str, *, of_estimand: bool = True, cluster: str = "") -> str:
+    def setting(self, missing: str, *, of_estimand: bool = True, **more: str) -> str:
         """Return the setting of a row; the estimand is named where it is not the population."""
         estimand = self.estimand if of_estimand and self.estimand != "population" else ""
-        return setting(missing=missing, adjust=self.names, estimand=estimand, cluster=cluster)
+        return setting(missing=missing, adjust=self.names, estimand=estimand, **more)
 
 
 def model_of(
@@ -136,6 +140,7 @@ def adjusted(
     people: tuple[Mask, Mask, Mask],
     missing: str,
     keys: dict[str, Keys],
+    margins: Sequence[Margin] = (),
 ) -> None:
     """Write the adjusted proportions and contrasts of two arms at one month.
 
@@ -151,6 +156,8 @@ def adjusted(
         The rule by which the unknown are counted.
     keys : mapping
         The keys and numbers of people of a row about either arm, and about the contrast.
+    margins : sequence of Margin
+        Of non-inferiority, at which standardised effects are tested.
     """
     label = contrast_label(*pair)
     among = people_of(model, *people)
@@ -159,16 +166,27 @@ def adjusted(
         about: {**columns, "setting": model.setting(missing), "note": "", **note}
         for about, columns in keys.items()
     }
-    is_separated = _standardised(sheet, model, among, pair, rows)
+    found, is_separated = _standardised(sheet, model, among, pair, rows)
+    for margin in margins:
+        text = model.setting(missing, margin=f"{margin.null:g}")
+        row = rows[label] | {"method": AT_MARGIN, "term": TERMS[margin.measure], "setting": text}
+        _at_margin(sheet, margin, found, row, missing, FIRTH if is_separated else "")
     if model.estimand == "population":
         _bootstrapped(sheet, model, among, rows[label], is_separated=is_separated)
     _modified_poisson(sheet, among, {**rows[label], "setting": model.setting(missing, of_estimand=False)})
 
 
 def _standardised(
-    sheet: Sheet, model: Model, among: People, pair: tuple[str, str], rows: dict[str, Keys]
-) -> bool:
-    """Write the standardised proportions and their contrasts; return whether the data are separated."""
+    sheet: Sheet,
+    model: Model,
+    among: People,
+    pair: tuple[str, str],
+    rows: dict[str, Keys],
+) -> tuple[Standardised | str, bool]:
+    """Write the standardised proportions and their contrasts.
+
+    Returns what was found, or why nothing was, and whether the data are separated.
+    """
     label, method = contrast_label(*pair), {"method": "standardisation"}
     is_separated = False
     try:
@@ -187,7 +205,7 @@ def _standardised(
             sheet.add("proportion", **rows[arm] | method | failed)
         for quantity in MEASURES:
             sheet.add(quantity, **rows[label] | method | failed)
-        return is_separated
+        return str(failed["note"]), is_separated
     firth = FIRTH if is_separated else ""
     for arm, is_active in zip(pair, (True, False), strict=True):
         mean = found.mean(is_active, conf_level=sheet.conf_level)
@@ -199,7 +217,27 @@ def _standardised(
         row = rows[label] | method | {"unit": "proportion" if measure == "difference" else "ratio"}
         row |= _numbers(contrast) | remarks(str(row["note"]), firth, contrast.note)
         sheet.add(quantity, **row)
-    return is_separated
+    return found, is_separated
+
+
+def _at_margin(
+    sheet: Sheet, margin: Margin, found: Standardised | str, row: Keys, missing: str, firth: str
+) -> None:
+    """Write how far a standardised effect lies on the good side of a margin, and what its limits say."""
+    if isinstance(found, str):
+        sheet.add("non_inferiority_test", **row | _failed(found))
+        return
+    contrast = found.contrast(margin.measure, conf_level=sheet.conf_level)
+    effect, null = np.array([contrast.estimate, margin.null])
+    if margin.measure == "ratio":
+        effect, null = np.log([effect, null])
+    distance = (effect - null) if margin.higher_is_better else (null - effect)
+    statistic = distance / (contrast.std_error or np.nan)
+    test = {"statistic": statistic, "p_value": ndtr(-statistic)}
+    of_people = remarks(str(row["note"]), firth, contrast.note).get("note", "")
+    interval = (contrast.conf_low, contrast.conf_high)
+    said = remarks(of_people, *margin.said(*interval, row["n_missing"], missing))
+    sheet.add("non_inferiority_test", **row | test | said | no_warning(test["p_value"], of_people))
 
 
 def _bootstrapped(sheet: Sheet, model: Model, among: People, row: Keys, *, is_separated: bool) -> None:

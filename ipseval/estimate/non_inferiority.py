@@ -16,6 +16,8 @@ from ipseval.results.setting import setting
 from ipseval.stats import non_inferiority, two_proportions
 from ipseval.stats.exact_unconditional import exact_unconditional_test
 
+Floats = NDArray[np.float64]
+
 #: The method of each row, and the kernel's own name of it; the first is the default.
 METHODS = {"miettinen_nurminen_test": "miettinen_nurminen", "farrington_manning": "farrington_manning"}
 EXACT = "exact_unconditional"
@@ -23,11 +25,11 @@ EXACT = "exact_unconditional"
 LEAST_FAVOURABLE = "miettinen_nurminen_least_favourable"
 
 #: What a margin is a margin of, and the function whose score limits go with it.
-_LIMITS: dict[str, Callable[..., Any]] = {
+_EFFECTS: dict[str, Callable[..., Any]] = {
     "difference": two_proportions.risk_difference,
     "ratio": two_proportions.risk_ratio,
 }
-_TERMS = {"difference": "risk_difference", "ratio": "risk_ratio"}
+TERMS = {"difference": "risk_difference", "ratio": "risk_ratio"}
 _BY_A_RULE = words.text("note.least_favourable_beside")
 _SAID = {"": "", **{name: words.text(f"note.{name}") for name in non_inferiority.VERDICTS}}
 
@@ -52,6 +54,16 @@ class Margin:
     def null(self) -> float:
         """The difference or ratio at the margin."""
         return non_inferiority.hypothesis(self.value, self.measure, higher_is_better=self.higher_is_better)
+
+    @property
+    def hardest(self) -> str:
+        """The way of counting the unknown that is least favourable to the claim."""
+        return "worst_case" if self.higher_is_better else "best_case"
+
+    def said(self, low: float, high: float, n_missing: int, way: str) -> tuple[str, str]:
+        """Return what two-sided limits say of the margin, and what to read before believing it."""
+        verdict = _SAID[str(non_inferiority.verdict(low, high, **self.asked()))]
+        return verdict, _BY_A_RULE if n_missing and way != self.hardest else ""
 
 
 def margins_of(margin: float | None, ratio_margin: float | None, higher_is_better: bool) -> list[Margin]:
@@ -79,31 +91,35 @@ def margin_rows(
     """
     rows: list[list[Keys]] = [[] for _ in views]
     for margin in margins:
-        hardest = "worst_case" if margin.higher_is_better else "best_case"
-        told = [i for i, view in enumerate(views) if view.is_main or view.way == hardest]
+        told = [i for i, view in enumerate(views) if view.is_main or view.way == margin.hardest]
         table = tables_of([views[i] for i in told], pair)
         for method, numbers in _tests(table, margin, also).items():
-            verdicts = _verdicts(table, margin, method, conf_level)
+            low, high = _limits(table, margin, method, conf_level)
             for place, i in enumerate(told):
                 if not views[i].is_main and method != next(iter(METHODS)):
                     continue
                 about = views[i].about(pair)
                 row = {name: values[place] for name, values in numbers.items()}
-                beside = _BY_A_RULE if about["n_missing"] and views[i].way != hardest else ""
-                said = remarks(str(about["note"]), _SAID[str(verdicts[place])], beside)
-                # A verdict is no warning; what is said of the people counted may be one.
-                status = {"status": "ok"} if np.isfinite(row["p_value"]) and not about["note"] else {}
+                verdict = margin.said(low[place], high[place], about["n_missing"], views[i].way)
+                said = remarks(str(about["note"]), *verdict)
+                status = no_warning(row["p_value"], str(about["note"]))
                 text = setting(missing=views[i].way, margin=f"{margin.null:g}")
                 called = method if views[i].is_main else LEAST_FAVOURABLE
-                keys = {"method": called, "term": _TERMS[margin.measure], "setting": text}
+                keys = {"method": called, "term": TERMS[margin.measure], "setting": text}
                 rows[i].append({**about, **row, **keys, **said, **status, "quantity": "non_inferiority_test"})
     return rows
 
 
-def _verdicts(table: Table, margin: Margin, method: str, conf_level: float) -> NDArray[np.str_]:
+def no_warning(p_value: float, note: str) -> Keys:
+    """Return the status of a row with a verdict: no warning, unless something is said of the people."""
+    return {"status": "ok"} if np.isfinite(p_value) and not note else {}
+
+
+def _limits(table: Table, margin: Margin, method: str, conf_level: float) -> tuple[Floats, Floats]:
+    """Return the two-sided limits that a verdict goes by."""
     kernel = EXACT if method == EXACT else "miettinen_nurminen"
-    limits = _LIMITS[margin.measure](*table, method=kernel, conf_level=conf_level)
-    return non_inferiority.verdict(limits.conf_low, limits.conf_high, **margin.asked())
+    limits = _EFFECTS[margin.measure](*table, method=kernel, conf_level=conf_level)
+    return limits.conf_low, limits.conf_high
 
 
 def _tests(table: Table, margin: Margin, also: Collection[str]) -> dict[str, Keys]:

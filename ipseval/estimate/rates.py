@@ -167,7 +167,9 @@ def rates(
         error of a ratio is that of its logarithm.
 
         With a margin: one-sided score tests at it, the difference or ratio tested in ``setting`` and the
-        verdict in ``note``; the verdict goes by the two-sided score interval. With ``cluster=...`` in
+        verdict in ``note``; the verdict goes by the two-sided score interval. Beside them stand the score
+        test of the common difference over strata, and the test of the standardised difference or ratio
+        where something is adjusted for, each with the verdict of its own interval. With ``cluster=...`` in
         ``setting``: the difference and the ratio with the CR2 variance and Satterthwaite's degrees of
         freedom, unadjusted and for the same covariates; with ``adjust`` also the standardised effects, what
         each cluster adds to them being squared and summed, with t limits on the number of clusters.
@@ -294,7 +296,11 @@ def _write(sheet: Sheet, views: list[View], ask: _Ask) -> None:
         parts = [contrast_rows(views, pair, also=ask.also, conf_level=level)]
         parts.append(non_inferiority.margin_rows(views, pair, ask.margins, also=ask.also, conf_level=level))
         if ask.strata:
-            parts.append(stratified_rates.stratified_rows(views, pair, (arm, ask.stratum), ask.strata, level))
+            people = (arm, ask.stratum)
+            parts.append(stratified_rates.stratified_rows(views, pair, people, ask.strata, level))
+            parts.append(
+                stratified_rates.stratified_margin_rows(views, pair, people, ask.strata, ask.margins, level)
+            )
         of_pairs.append(parts)
     for place, view in enumerate(views):
         for row in chain.from_iterable(rows[place] for rows in of_arms):
@@ -315,7 +321,7 @@ def _modelled(sheet: Sheet, view: View, pair: tuple[str, str], arm: NDArray[np.s
         term = {"term": contrast_label(*pair)} if len(sheet.trial.design.comparisons) > 1 else {}
         rows = {name: {**view.keys, **view.counts[name]._asdict(), "arm": name, **term} for name in pair}
         rows[contrast_label(*pair)] = about
-        adjusted_rates.adjusted(sheet, ask.model, pair, people, view.way, rows)
+        adjusted_rates.adjusted(sheet, ask.model, pair, people, view.way, rows, ask.margins)
     if ask.clusters:
         clustered_rates.clustered(sheet, ask.clusters, ask.model, people, view.way, about)
 

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseval import words
+from ipseval.estimate.non_inferiority import TERMS, Margin, no_warning
 from ipseval.estimate.sheet import remarks
 from ipseval.estimate.unadjusted_rates import View
 from ipseval.results.setting import setting
 from ipseval.stats import stratified_proportions as common
 from ipseval.stats import stratified_tests
+from ipseval.stats.non_inferiority import stratified_non_inferiority_test
 from ipseval.stats.tables import Ratio
 
 #: How each quantity is estimated over strata; the kernel's own name of the method of a difference.
@@ -28,6 +30,8 @@ METHODS: dict[str, dict[str, str]] = {
     "association_test": {"cochran_mantel_haenszel": ""},
     "homogeneity_test": {"breslow_day_tarone": ""},
 }
+
+AT_MARGIN = "stratified_miettinen_nurminen_test"
 
 SAYS_NOTHING = words.text("note.strata_say_nothing")
 TOO_FEW_STRATA = words.text("note.too_few_strata")
@@ -62,6 +66,41 @@ def stratified_rows(
                 said = {"note": TOO_FEW_STRATA}
             keys = {"method": method, "setting": setting(missing=views[i].way, strata=strata)}
             rows[i].append({**about, **row, **keys, **said, "quantity": quantity, "unit": _UNITS[quantity]})
+    return rows
+
+
+def stratified_margin_rows(
+    views: Sequence[View],
+    pair: tuple[str, str],
+    people: tuple[NDArray[np.str_], NDArray[np.intp]],
+    strata: tuple[str, ...],
+    margins: Sequence[Margin],
+    conf_level: float,
+) -> list[list[Keys]]:
+    """Return the one-sided test of the common difference at its margin, rows per view.
+
+    The verdict goes by the score limits over strata, which exclude the margin where the test rejects.
+    """
+    rows: list[list[Keys]] = [[] for _ in views]
+    told = [i for i, view in enumerate(views) if view.is_main]
+    table = _table(views, pair, people)
+    silent = _said(table, told, "difference") if told else []
+    for margin in (one for one in margins if one.measure == "difference" and told):
+        test = stratified_non_inferiority_test(
+            *table, margin=margin.value, higher_is_better=margin.higher_is_better
+        )
+        kernel = METHODS["risk_difference"]["stratified_miettinen_nurminen"]
+        limits = common.stratified_risk_difference(*table, method=kernel, conf_level=conf_level)
+        for place, i in enumerate(told):
+            about = views[i].about(pair)
+            of_people = remarks(str(about["note"]), silent[place]).get("note", "")
+            row = {name: values[place] for name, values in test._asdict().items()}
+            interval = (limits.conf_low[place], limits.conf_high[place])
+            said = remarks(of_people, *margin.said(*interval, about["n_missing"], views[i].way))
+            text = setting(missing=views[i].way, strata=strata, margin=f"{margin.null:g}")
+            keys = {"method": AT_MARGIN, "term": TERMS["difference"], "setting": text}
+            status = no_warning(row["p_value"], of_people)
+            rows[i].append({**about, **row, **keys, **said, **status, "quantity": "non_inferiority_test"})
     return rows
 
 

@@ -23,6 +23,10 @@ REFERENCES: dict[str, str] = {
     "boschloo": "Boschloo (1970), Statistica Neerlandica 24:1-9",
     "miettinen_nurminen_least_favourable": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
     "miettinen_nurminen_test": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
+    "stratified_miettinen_nurminen_test": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
+    "standardisation_test": (
+        "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163"
+    ),
     "farrington_manning": "Farrington & Manning (1990), Statistics in Medicine 9:1447-1454",
     "linear_clustered": "Bell & McCaffrey (2002), Survey Methodology 28:169-181",
     "standardisation_clustered": (

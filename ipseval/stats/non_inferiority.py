@@ -14,7 +14,8 @@ from scipy import special
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
-from ipseval.stats import score_limits
+from ipseval.stats import score_limits, stratified_score_limits
+from ipseval.stats.stratified_proportions import stratified_tables
 from ipseval.stats.tables import FloatArray, Tables, known_only, two_arm_tables
 
 MEASURES = ("difference", "ratio")
@@ -89,6 +90,57 @@ def non_inferiority_test(
         scale = t.score_scale if method == "miettinen_nurminen" else 1.0
         z = statistic(np.full(np.shape(t.x1), null), t, scale) * (1.0 if higher_is_better else -1.0)
     z = known_only(t.known, z)
+    return ScoreTest(z, np.asarray(special.ndtr(-z))[()])
+
+
+def stratified_non_inferiority_test(
+    x1: ArrayLike,
+    n1: ArrayLike,
+    x0: ArrayLike,
+    n0: ArrayLike,
+    *,
+    margin: float,
+    higher_is_better: bool = True,
+) -> ScoreTest:
+    """One-sided score test that a difference common to all strata is worse by less than a margin.
+
+    Parameters
+    ----------
+    x1, n1, x0, n0 : array_like of int, strata along the last axis
+        People with the outcome and people in all, in the active (1) and the reference arm (0).
+    margin, higher_is_better
+        As for `non_inferiority_test`, of a difference.
+
+    Returns
+    -------
+    ScoreTest
+        One per table; NaN where no stratum has people in both arms.
+
+    Raises
+    ------
+    AnalysisError
+        A margin that is on the wrong side of no difference, or counts that cannot be.
+
+    Notes
+    -----
+    With Miettinen and Nurminen's weights at the margin: the limits of ``stratified_risk_difference(method=
+    "miettinen_nurminen")`` at ``1 - 2 alpha`` exclude the margin where this test rejects at alpha.
+
+    References
+    ----------
+    Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226.
+
+    Examples
+    --------
+    >>> test = stratified_non_inferiority_test([18, 11], [30, 19], [20, 9], [30, 19], margin=0.15)
+    >>> print(f"z = {test.statistic:.2f}, one-sided p = {test.p_value:.3f}")
+    z = 1.52, one-sided p = 0.064
+    """
+    null = hypothesis(margin, "difference", higher_is_better=higher_is_better)
+    t = stratified_tables(x1, n1, x0, n0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = stratified_score_limits.difference_statistic(np.full(t.x1.shape[:-1], null), t)
+    z = known_only(t.known.any(axis=-1), z * (1.0 if higher_is_better else -1.0))
     return ScoreTest(z, np.asarray(special.ndtr(-z))[()])
 
 

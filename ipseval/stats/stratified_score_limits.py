@@ -9,6 +9,8 @@ Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226, section 5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,28 @@ _MOST_REWEIGHTINGS = 100  # the weights settle within twenty
 
 def difference(t: Tables, z: float) -> tuple[FloatArray, ...]:
     """Common difference that solves the score, its standard error there, and score limits."""
+    parts = _score(t)
+
+    def statistic(d: FloatArray) -> FloatArray:
+        return score_limits.standardised(*parts(d))
+
+    ends = np.full(t.x1.shape[:-1], 1.0)
+    estimate = decreasing_root(lambda d: parts(d)[0], -ends, ends)
+    # At a difference of 1 or -1 every rate is 0 or 1; what is left of the variance there is rounding.
+    variance = np.where(np.abs(estimate) > 1 - 1e-9, 0.0, parts(estimate)[1])
+    std_error = np.sqrt(variance)
+    low = decreasing_root(lambda d: statistic(d) - z, -ends, estimate)
+    high = decreasing_root(lambda d: statistic(d) + z, estimate, ends)
+    return estimate, std_error, low, high
+
+
+def difference_statistic(d: FloatArray, t: Tables) -> FloatArray:
+    """Score statistic of a stated common difference, one per table."""
+    return score_limits.standardised(*_score(t)(d))
+
+
+def _score(t: Tables) -> Callable[[FloatArray], tuple[FloatArray, FloatArray]]:
+    """Return what gives the weighted excess over a stated common difference, and its variance."""
     # Strata first: sums over a short last axis take longer than all the rest.
     t = Tables(*(np.ascontiguousarray(np.moveaxis(part, -1, 0)) for part in t))
     total, p1, p0 = t.n1 + t.n0, t.x1 / np.maximum(t.n1, 1), t.x0 / np.maximum(t.n0, 1)
@@ -33,17 +57,7 @@ def difference(t: Tables, z: float) -> tuple[FloatArray, ...]:
         variance = (rate1 * (1 - rate1) / people.n1 + rate0 * (1 - rate0) / people.n0) * scale
         return (weight * (p1 - p0 - d)).sum(axis=0), (weight**2 * variance).sum(axis=0)
 
-    def statistic(d: FloatArray) -> FloatArray:
-        return score_limits.standardised(*parts(d))
-
-    ends = np.full(t.x1.shape[1:], 1.0)
-    estimate = decreasing_root(lambda d: parts(d)[0], -ends, ends)
-    # At a difference of 1 or -1 every rate is 0 or 1; what is left of the variance there is rounding.
-    variance = np.where(np.abs(estimate) > 1 - 1e-9, 0.0, parts(estimate)[1])
-    std_error = np.sqrt(variance)
-    low = decreasing_root(lambda d: statistic(d) - z, -ends, estimate)
-    high = decreasing_root(lambda d: statistic(d) + z, estimate, ends)
-    return estimate, std_error, low, high
+    return parts
 
 
 def _weights(rate1: FloatArray, rate0: FloatArray, people: Tables, known: NDArray[np.bool_]) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ipseval import endpoints, run, words
@@ -67,6 +68,44 @@ def test_the_verdict_is_what_the_score_interval_says(found: Results) -> None:
     worse = "inferior" if limits.conf_low > 0.1 else "not_shown"
     if limits.conf_high > 0.1:
         assert row.note.startswith(words.text(f"note.{worse}"))
+
+
+WITHIN_SITES = {"adjust": ["site"], "margin": 0.1, "ratio_margin": 0.8, "replicates": 100}
+
+
+@pytest.fixture(scope="module")
+def within_sites() -> Results:
+    return rates(alpha(), BY_18, **WITHIN_SITES)
+
+
+def test_over_strata_the_verdict_is_that_of_the_stratified_score_interval(within_sites: Results) -> None:
+    row = within_sites.one(method="stratified_miettinen_nurminen_test")
+    limits = within_sites.one(method="stratified_miettinen_nurminen")
+    assert row.setting == "missing=as_not_employed; strata=site; margin=-0.1"
+    assert (row.p_value < 0.025) == (limits.conf_low > -0.1)
+    verdict = "superior" if limits.conf_low > 0 else "non_inferior" if limits.conf_low > -0.1 else "not_shown"
+    assert row.note.startswith(words.text(f"note.{verdict}"))
+    assert words.text("note.least_favourable_beside") in row.note
+    assert "strata" in sentence(row, within_sites).lower()
+
+
+@pytest.mark.parametrize("higher", [True, False])
+@pytest.mark.parametrize("term", ["risk_difference", "risk_ratio"])
+def test_adjusted_the_decision_is_that_of_the_standardised_interval(
+    within_sites: Results, term: str, higher: bool
+) -> None:
+    """Where lower is better the margins lie on the other side, and so does what is wanted of the limits."""
+    turned = {"higher_is_better": False, "ratio_margin": 1.25}
+    found = within_sites if higher else rates(alpha(), BY_18, **{**WITHIN_SITES, **turned})
+    row = found.one(method="standardisation_test", term=term)
+    effect = found.one(quantity=term, method="standardisation")
+    at = float(row.setting.rpartition("margin=")[2])
+    low, high = effect.conf_low, effect.conf_high
+    assert (row.p_value < 0.025) == (low > at if higher else high < at)
+    on_scale = (lambda x: x) if term == "risk_difference" else np.log
+    distance = (on_scale(effect.estimate) - on_scale(at)) / effect.std_error
+    assert row.statistic == pytest.approx(distance if higher else -distance, rel=1e-9)
+    assert row.setting.startswith("missing=as_not_employed; adjust=site; margin=")
 
 
 @pytest.mark.parametrize("lang", words.LANGUAGES)

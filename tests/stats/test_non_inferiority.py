@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from ipseval.errors import AnalysisError
-from ipseval.stats.non_inferiority import METHODS, VERDICTS, non_inferiority_test, verdict
+from ipseval.stats.non_inferiority import (
+    METHODS,
+    VERDICTS,
+    non_inferiority_test,
+    stratified_non_inferiority_test,
+    verdict,
+)
+from ipseval.stats.stratified_proportions import stratified_risk_difference
 from ipseval.stats.two_proportions import risk_difference, risk_ratio
 from tests import reference_cases
 
@@ -45,6 +52,41 @@ def test_rejects_exactly_where_the_score_limits_exclude_the_margin(n1, n0, data,
         return
     said = str(verdict(limits.conf_low, limits.conf_high, **how))
     assert (said in ("superior", "non_inferior", "non_inferior_but_worse")) == (p < 0.025)
+
+
+STRATIFIED = reference_cases.data("a6_stratified_non_inferiority").groupby("table", sort=False)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in STRATIFIED])
+def test_stratified_statistics_are_those_of_r(name: str) -> None:
+    rows, wanted = STRATIFIED.get_group(name), reference_cases.expected("a6_stratified_non_inferiority")[name]
+    counts = (rows[column].to_numpy() for column in ("x1", "n1", "x0", "n0"))
+    how = {"margin": rows["margin"].iloc[0], "higher_is_better": bool(rows["higher_is_better"].iloc[0])}
+    got = stratified_non_inferiority_test(*counts, **how)
+    # R searches for the rates, and stops some 1e-8 from the maximum.
+    assert [got.statistic, got.p_value] == approx([wanted["statistic"], wanted["p"]], rel=1e-6)
+
+
+@settings(max_examples=40)
+@given(st.data(), st.integers(1, 4), st.booleans())
+def test_over_strata_too_the_test_and_its_limits_decide_alike(data, strata: int, higher: bool) -> None:
+    n1, n0 = (
+        np.array(data.draw(st.lists(st.integers(0, 40), min_size=strata, max_size=strata))) for _ in "10"
+    )
+    x1, x0 = (np.array([data.draw(st.integers(0, int(size))) for size in n]) for n in (n1, n0))
+    how = {"margin": data.draw(st.sampled_from([0.05, 0.1, 0.2])), "higher_is_better": higher}
+    p = float(stratified_non_inferiority_test(x1, n1, x0, n0, **how).p_value)
+    limits = stratified_risk_difference(x1, n1, x0, n0, method="miettinen_nurminen")
+    said = str(verdict(limits.conf_low, limits.conf_high, **how))
+    assert (said == "") == np.isnan(p)
+    if said and abs(p - 0.025) > 1e-9:
+        assert (said in ("superior", "non_inferior", "non_inferior_but_worse")) == (p < 0.025)
+
+
+def test_one_stratum_is_the_test_without_strata() -> None:
+    for counts in ((30, 50, 33, 52), (0, 20, 3, 25), (20, 20, 25, 25)):
+        one = stratified_non_inferiority_test(*([count] for count in counts), margin=0.1)
+        assert one == approx(non_inferiority_test(*counts, margin=0.1), rel=1e-9)
 
 
 def test_turning_the_outcome_round_turns_a_difference_round() -> None:
