@@ -110,7 +110,7 @@ REFERENCES: dict[str, str] = {
         "Laird & Ware (1982), Biometrics 38:963-974; Kenward & Roger (1997), Biometrics 53:983-997",
     ),
     **dict.fromkeys(
-        ("gee_exchangeable", "gee_ar1", "gee_unstructured", "gee_independence"),
+        ("gee_exchangeable", "gee_ar1", "gee_unstructured", "gee_independence", "gee_rates"),
         "Liang & Zeger (1986), Biometrika 73:13-22; Mancl & DeRouen (2001), Biometrics 57:126-134",
     ),
     "t_workers": (
@@ -136,7 +136,7 @@ REFERENCES: dict[str, str] = {
     ),
     "hurdle": "Mullahy (1986), Journal of Econometrics 33:341-365",
     **dict.fromkeys(
-        ("negative_binomial", "negative_binomial_model"),
+        ("negative_binomial", "negative_binomial_model", "negative_binomial_mixed"),
         "Lawless (1987), Canadian Journal of Statistics 15:209-225",
     ),
 }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _JUDGED = {
     "ancova": "exact",
     "gee": "equations",
+    "gee_rates": "equations",
+    "negative_binomial_mixed": "quadrature",
     "random_intercept_logistic": "quadrature",
     "random_intercept_cloglog": "quadrature",
     "random_slope_logistic": "quadrature",

@@ -133,6 +133,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("mean_difference", "number", 0.0),
         Quantity("mean_ratio", "ratio", 1.0),
         Quantity("rate_ratio", "ratio", 1.0),
+        Quantity("overdispersion", "number"),
         Quantity("median", "number"),
         Quantity("share_zero", "proportion"),
         Quantity("probability_of_superiority", "proportion", 0.5),

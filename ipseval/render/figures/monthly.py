@@ -19,7 +19,7 @@ from ipseval.results import QUANTITIES as KNOWN
 from ipseval.results.sentences import figures, unit_of
 from ipseval.results.setting import part_of
 
-QUANTITIES = ("population_averaged_probability", "least_squares_mean", "proportion")
+QUANTITIES = ("population_averaged_probability", "least_squares_mean", "proportion", "mean")
 
 _MOST_BARS = 24  # months; beyond, intervals are bands
 _DODGE = 2.0  # mm between the arms of a month
@@ -30,7 +30,8 @@ def draw(source: Source, width: float) -> Drawing:
     """Draw a series per arm: bars as intervals, or bands where there are many months."""
     rows = source.main.loc[(source.main["arm"] != "") & source.main["time"].notna()]
     quantity = next((name for name in QUANTITIES if (rows["quantity"] == name).any()), QUANTITIES[0])
-    rows = rows.loc[rows["quantity"] == quantity]
+    # An amount's mean over the whole window is no point of its series of periods.
+    rows = rows.loc[(rows["quantity"] == quantity) & (rows["term"] != "whole_window")]
     source.refuse_if_empty(rows, "month")
     months = np.array(sorted(rows["time"].unique()), dtype=np.float64)
     series = {arm: _series(rows, arm, months) for arm in source.shown_arms}
