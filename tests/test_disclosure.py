@@ -22,6 +22,7 @@ from ipseval.estimate.amounts import amounts
 from ipseval.estimate.describe import describe
 from ipseval.estimate.mixed import mixed
 from ipseval.estimate.rates import rates
+from ipseval.estimate.recurrent import recurrent
 from ipseval.estimate.survival import survival
 from ipseval.evidence.published import published_results
 from ipseval.examples import example
@@ -31,7 +32,7 @@ from tests.estimate.trials import random_trial, two_arms
 from tests.make_trial import job, make_trial
 
 COUNTED = ("number_at_risk", "cumulative_events", "cumulative_censored")  # rounded
-ACCUMULATES = ("ever_employed", "time_to_first_job", "days_worked", "durable_employment_3")
+ACCUMULATES = ("ever_employed", "time_to_first_job", "job_starts", "days_worked", "durable_employment_3")
 
 
 @cache
@@ -49,6 +50,7 @@ def everything(trial: Trial, months: tuple[int, ...] = (6, 18, 30)) -> Results:
         + rates(trial, endpoints.durable_employment(months=3, by=months[-1]), name="durable")
         + rates(trial, endpoints.employed_at(month=[6, 18], source="visits"), name="at")
         + survival(trial, endpoints.time_to_first_job(months[-1]))
+        + recurrent(trial, endpoints.job_starts(months[-1]))
         + mixed(trial, endpoints.employed_at(month=months, source="visits"))
         + amounts(
             trial,
@@ -101,9 +103,12 @@ def differences(frame: pd.DataFrame, minimum: int) -> list[str]:
     """Differences between rows of one arm about one accumulating course, or one moment."""
     found = []
     rows = frame.loc[(frame["arm"] != "") & frame["n_event"].notna() & ~frame["quantity"].isin(COUNTED)]
-    rows = rows.loc[rows["endpoint"] != ""]
+    rows = rows.loc[
+        (rows["endpoint"] != "") & ~rows["term"].isin(["new_jobs=1", "new_jobs=2", "new_jobs=3+"])
+    ]
+    without = (rows["quantity"] == "share_zero") | (rows["term"] == "new_jobs=0")
     rows = rows.assign(
-        yes=np.where(rows["quantity"] == "share_zero", rows["n"] - rows["n_event"], rows["n_event"]),
+        yes=np.where(without, rows["n"] - rows["n_event"], rows["n_event"]),
         course=np.where(rows["endpoint"].isin(ACCUMULATES), "", rows["endpoint"] + rows["time"].astype(str)),
         died=rows["term"] == "died",
     )
@@ -120,6 +125,16 @@ def differences(frame: pd.DataFrame, minimum: int) -> list[str]:
     for arm, group in lost.groupby("arm"):
         for one, other in itertools.combinations(group["n_missing"].unique(), 2):
             found += [f"missing {one:g} v {other:g} in {arm}"] if few(one - other, minimum) else []
+    return found
+
+
+def later_jobs(frame: pd.DataFrame) -> list[str]:
+    """Mean numbers of jobs over equally many people with one: between them lie later jobs of a few."""
+    means = frame.loc[(frame["quantity"] == "mean_cumulative_number") & (frame["arm"] != "")]
+    found = []
+    for keys, group in means.groupby(["arm", "n_event"]):
+        levels = group["estimate"].dropna().round(9).unique()
+        found += [f"means {sorted(levels)} over {keys}"] if len(levels) > 1 else []
     return found
 
 
@@ -200,6 +215,7 @@ def intrusion(results: Results, trial: Trial, policy: Policy) -> list[str]:
     return [
         *small_numbers(frame, minimum),
         *differences(frame, minimum),
+        *later_jobs(frame),
         *left_out(frame, trial, minimum),
         *flow(frame, trial, minimum),
         # A difference of means does not give away a number at risk, which is rounded where it is shown.
@@ -228,6 +244,7 @@ def test_the_intruder_does_find_them_in_results_as_computed() -> None:
     frame = found.frame.astype({"n": "float64", "n_event": "float64", "n_missing": "float64"})
     assert small_numbers(frame, 5)
     assert differences(frame, 5)
+    assert later_jobs(frame)
     assert left_out(frame, trial, 5)
     assert flow(frame, trial, 5)
 
@@ -240,6 +257,9 @@ def test_something_useful_is_left_of_a_real_size() -> None:
     curve = public.select(quantity="cumulative_incidence", time_unit="days", term="event").frame
     assert (curve.groupby("arm").size() >= 4).all()
     assert curve.groupby("arm")["time"].max().eq(913).all()
+    means = public.select(quantity="mean_cumulative_number", time_unit="days").frame
+    assert (means.groupby("arm").size() >= 4).all()
+    assert means.groupby("arm")["time"].max().eq(913).all()
 
 
 def test_suppressed_rows_hold_no_number_in_any_file(tmp_path: Path) -> None:

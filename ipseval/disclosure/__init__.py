@@ -11,8 +11,9 @@ With ``minimum`` people as the smallest number that may be shown, and an empty c
   same holds for how many were left out of a row, and for how many were lost.
 * **What adds up.** Of a variable's categories never so few are hidden that their sum tells on them; an
   average goes with its months, and a contrast with its arms.
-* **Curves.** Points that are left stand at least the minimum of events apart. Numbers at risk are
-  rounded to multiples of the minimum, and suppressed below it: a few rounded down would read as nobody.
+* **Curves.** Points that are left stand at least the minimum of events apart; of a mean number of events,
+  the minimum of people with a first one. Numbers at risk are rounded to multiples of the minimum, and
+  suppressed below it: a few rounded down would read as nobody.
 * **Texts.** Notes that hold numbers stay inside, and so do draws and covariances.
 
 Published figures are public, and stay as they are. Two limits: estimates keep their precision, so that a

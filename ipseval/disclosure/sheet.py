@@ -16,7 +16,7 @@ from ipseval.results import Results
 from ipseval.results.vocabulary import AT_RISK
 
 COUNTS = ("n", "n_event", "n_missing")
-_CURVES = ("cumulative_incidence", "event_free_probability")
+_CURVES = ("cumulative_incidence", "event_free_probability", "mean_cumulative_number")
 #: The settings of `describe` that count how many stayed, and how many were seen.
 _FLOW = ("flow", "assessed")
 #: Quantities that are n_event / n, or n_event itself: hiding n alone would not hide it.
@@ -102,18 +102,38 @@ class Sheet:
             self.blank[name] |= few & ~exact
 
     def hide_differences(self) -> None:
-        """Hide rows whose counts differ by a few from those of a row that matters more and stays."""
+        """Hide rows whose counts differ by a few from those of a row that matters more and stays.
+
+        A mean number of events rises with later events of people who had one before, so that two means over
+        equally many people with events may differ by the events of a few.
+        """
         n, yes = self.counts["n"], self.counts["n_event"].copy()
-        inverted = (self.frame["quantity"] == "share_zero").to_numpy(dtype=bool)
+        inverted = ((self.frame["quantity"] == "share_zero") | self._has_none()).to_numpy(dtype=bool)
         yes[inverted] = (n - yes)[inverted]
+        is_mean = (self.frame["quantity"] == "mean_cumulative_number").to_numpy(dtype=bool)
+        estimate = self.frame["estimate"].to_numpy(dtype="float64")
         for rows in self._courses():
-            kept = np.zeros((0, 3))
+            kept, means = np.zeros((0, 3)), dict[float, float]()
             for row in rows:
                 here = np.array([yes[row], n[row] - yes[row], n[row]])
-                if self._tells(row, here) or not self.policy.apart(here, kept).all():
+                rises = is_mean[row] and not np.isclose(
+                    means.get(yes[row], estimate[row]), estimate[row], rtol=1e-12, atol=0.0, equal_nan=True
+                )
+                if rises or self._tells(row, here) or not self.policy.apart(here, kept).all():
                     (self.leave_out if self.is_curve[row] else self.hide)[row] = True
                 elif not self.hide[row]:
                     kept = np.vstack([kept, here])
+                    if is_mean[row]:
+                        means.setdefault(yes[row], estimate[row])
+
+    def _has_none(self) -> pd.Series:
+        """Whether a row counts the people of a category without any event: new_jobs=0."""
+        return self._is_counted() & self.frame["term"].str.endswith("=0")
+
+    def _is_counted(self) -> pd.Series:
+        """Whether a row counts the people who had so many events."""
+        frame = self.frame
+        return (frame["quantity"] == "count") & (frame["endpoint"] != "") & frame["term"].str.contains("=")
 
     def _tells(self, row: int, counts: Floats) -> bool:
         """Whether a curve point by itself shows few people; that nobody has it on day 0 is no news."""
@@ -130,6 +150,8 @@ class Sheet:
         frame = self.frame
         wanted = self.is_arm & ~np.isnan(self.counts["n_event"]) & ~self.is_rounded & ~self.is_published
         wanted &= (frame["endpoint"] != "").to_numpy(dtype=bool)
+        # That exactly so many had two events, say, is no stage of the course; what adds up is seen to.
+        wanted &= (~self._is_counted() | self._has_none()).to_numpy(dtype=bool)
         described = self.results.endpoints
         builds_up = np.array([described.get(key, {}).get("cumulative", True) for key in frame["endpoint"]])
         course = frame[[*_PEOPLE, "arm"]].assign(

@@ -57,6 +57,7 @@ DECLARATION = Declaration(
         "count",
     ),
     section="recurrent",
+    figure="mean_cumulative",
     options={
         "milestones": partial(months_of, name="milestones"),
         "strata": partial(checks.names, name="strata"),
@@ -242,10 +243,8 @@ def _people_by_jobs(sheet: Sheet, arm: str, data: ArmRecurrences, horizon: float
     keys = {"arm": arm, "time_from": 0.0, "time": horizon, "time_unit": "months", "unit": "people"}
     keys |= {"method": "count", "n": n, "n_missing": lost, **remarks(SEEN_SO_FAR if lost else "")}
     for number, people in enumerate(np.bincount(jobs, minlength=_MOST + 1)):
-        # That people had none is the other side of how many had a new job, and counted as such.
-        counted = {"n_event": int(people)} if number == 0 else {}
         label = f"{number}+" if number == _MOST else str(number)
-        row = {"estimate": int(people), "status": "ok", **counted, **keys}
+        row = {"estimate": int(people), "n_event": int(people), "status": "ok", **keys}
         sheet.add("count", term=f"new_jobs={label}", **row)
 
 

@@ -47,7 +47,7 @@ AT_RISK = ("number_at_risk", "cumulative_events", "cumulative_censored")
 STATUSES = ("ok", "warned", "not_defined", "failed", "suppressed")
 
 #: The families of figure that can be drawn from results; `render` has a module for each.
-FIGURES = ("incidence", "schoenfeld", "monthly", "rates", "methods", "unknowns", "amounts")
+FIGURES = ("incidence", "mean_cumulative", "schoenfeld", "monthly", "rates", "methods", "unknowns", "amounts")
 
 Scale = Literal[
     "proportion",  # 0 to 1; printed as a percentage

@@ -16,6 +16,7 @@ def found() -> dict[str, Results]:
         "rates": ips.rates(trial, ips.ever_employed(by=[18, 24, 30])),
         "survival": ips.survival(trial, ips.time_to_first_job(horizon=30)),
         "residuals": ips.survival(trial, ips.time_to_first_job(horizon=30), residuals=True),
+        "recurrent": ips.recurrent(trial, ips.job_starts(horizon=30)),
         "mixed": ips.mixed(trial, ips.employed_at(month=[6, 18, 30], source="visits")),
         "scores": ips.mixed(trial, ips.score("qol", months=[0, 6, 18, 30])),
         "amounts": ips.amounts(trial, ips.hours_worked(by=30), replicates=200),
