@@ -222,8 +222,8 @@ def mixed(
 
     References
     ----------
-    Pinheiro & Bates (1995), JCGS 4:12-35, eq. 7; Zeger, Liang & Albert (1988), Biometrics
-    44:1049-1060, eq. 2.2; Zou & Donner (2008), Statistics in Medicine 27:1693-1702. Mallinckrodt, Clark &
+    Pinheiro & Bates (1995), JCGS 4:12-35; Zeger, Liang & Albert (1988), Biometrics
+    44:1049-1060; Zou & Donner (2008), Statistics in Medicine 27:1693-1702. Mallinckrodt, Clark &
     David (2001), Journal of Biopharmaceutical Statistics 11:9-21; Kenward & Roger (1997), Biometrics
     53:983-997; Liang & Zeger (2000), Sankhya B 62:134-148; Mancl & DeRouen (2001), Biometrics 57:126-134.
 

@@ -278,7 +278,7 @@ def bca_interval(
     References
     ----------
     Efron (1987), Journal of the American Statistical Association 82:171-185.
-    Efron & Tibshirani (1993), An Introduction to the Bootstrap, equations 14.9, 14.10 and 14.14.
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, equations 14.10 and 14.14.
     """
     level = checks.confidence(conf_level)
     draws = np.asarray(draws, np.float64)

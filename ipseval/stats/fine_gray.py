@@ -97,7 +97,7 @@ def fine_gray(
 
     References
     ----------
-    Fine and Gray (1999), JASA 94:496-509, equations 5 to 8.
+    Fine and Gray (1999), JASA 94:496-509.
 
     Examples
     --------

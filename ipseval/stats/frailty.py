@@ -222,7 +222,7 @@ class _Sample:
     def _gamma_correction(self, variance: float) -> float:
         """Return what turns the gamma-penalised likelihood into the integrated one.
 
-        Therneau and Grambsch (2000), equation 9.9, the penalty's own constant included.
+        Therneau and Grambsch (2000), chapter 9, the penalty's own constant included.
         """
         shape = 1.0 / variance
         upper = shape + self.events

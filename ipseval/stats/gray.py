@@ -88,7 +88,7 @@ def gray_test(
 
     References
     ----------
-    Gray (1988), Annals of Statistics 16:1141-1154, equations 2.1 and 3.3.
+    Gray (1988), Annals of Statistics 16:1141-1154.
 
     Examples
     --------

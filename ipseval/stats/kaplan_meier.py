@@ -125,8 +125,8 @@ def kaplan_meier(
 
     References
     ----------
-    Kaplan and Meier (1958), JASA 53:457-481, equations 2b and 2f. Kalbfleisch and Prentice (2002),
-    section 1.4.1, for the log-log limits.
+    Kaplan and Meier (1958), JASA 53:457-481. Kalbfleisch and Prentice (2002), The Statistical Analysis of
+    Failure Time Data, for the log-log limits.
 
     Examples
     --------

@@ -221,7 +221,7 @@ def joined_difference(
 
     References
     ----------
-    Zou & Donner (2008), Statistics in Medicine 27:1693-1702, equation 6.
+    Zou & Donner (2008), Statistics in Medicine 27:1693-1702.
 
     Examples
     --------

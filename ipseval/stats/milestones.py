@@ -79,7 +79,7 @@ def milestone_difference(
 
     References
     ----------
-    Zou and Donner (2008), Statistics in Medicine 27:1693-1702, equation 6. Klein, Logan, Harhoff and
+    Zou and Donner (2008), Statistics in Medicine 27:1693-1702. Klein, Logan, Harhoff and
     Andersen (2007), Statistics in Medicine 26:4505-4519, for the tests.
 
     Examples
@@ -136,7 +136,7 @@ def milestone_ratio(
 
     References
     ----------
-    Zou and Donner (2008), Statistics in Medicine 27:1693-1702, section 2.3.
+    Zou and Donner (2008), Statistics in Medicine 27:1693-1702.
 
     Examples
     --------
@@ -200,7 +200,7 @@ def milestone_test(
 
     References
     ----------
-    Klein, Logan, Harhoff and Andersen (2007), Statistics in Medicine 26:4505-4519, section 2.
+    Klein, Logan, Harhoff and Andersen (2007), Statistics in Medicine 26:4505-4519.
 
     Examples
     --------

@@ -124,7 +124,7 @@ class PopulationAveraged:
 
         References
         ----------
-        Zou & Donner (2008), Statistics in Medicine 27:1693-1702, section 2.
+        Zou & Donner (2008), Statistics in Medicine 27:1693-1702.
         """
         (low, high), p = self.limits(conf_level), self.probability
         one, other = self._position(active), self._position(reference)

@@ -85,7 +85,7 @@ def restricted_mean(
 
     References
     ----------
-    Klein and Moeschberger (2003), Survival Analysis, equation 4.5.2. Uno et al. (2014), Journal of
+    Klein and Moeschberger (2003), Survival Analysis, section 4.5. Uno et al. (2014), Journal of
     Clinical Oncology 32:2380-2385.
 
     Examples

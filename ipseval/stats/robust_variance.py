@@ -61,7 +61,7 @@ def coefficient_covariance(fit: Fit, y: Floats, X: Floats, kind: str, cluster: C
     ----------
     MacKinnon & White (1985), Journal of Econometrics 29:305-325.
     Bell & McCaffrey (2002), Survey Methodology 28:169-181.
-    Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683, equations 5 and 6.
+    Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683.
     """
     if kind == "model" and cluster is None:
         return fit.dispersion * fit.inverse_information
@@ -115,7 +115,7 @@ def satterthwaite_df(fit: Fit, X: Floats, contrast: Floats, cluster: Codes) -> f
     References
     ----------
     Bell & McCaffrey (2002), Survey Methodology 28:169-181.
-    Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683, section 2.2.
+    Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683.
     """
     direction = fit.inverse_information @ contrast
     root = np.linalg.cholesky(fit.inverse_information)

@@ -152,7 +152,7 @@ def smoothed_effect(
 def _natural_spline(x: Floats, knots: Floats) -> Floats:
     """Return the basis of cubic splines that are straight beyond the knots, one column per knot.
 
-    Hastie, Tibshirani and Friedman (2009), The Elements of Statistical Learning, equations 5.4 and 5.5.
+    Hastie, Tibshirani and Friedman (2009), The Elements of Statistical Learning, chapter 5.
     """
     # On a scale of 0 to 1 the cubes keep their digits.
     z, k = ((values - knots[0]) / (knots[-1] - knots[0]) for values in (x, knots))

@@ -6,7 +6,7 @@ N / (N - 1) for Miettinen and Nurminen's version and 1 without it.
 
 References
 ----------
-Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226, appendix 1.
+Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226.
 Farrington & Manning (1990), Statistics in Medicine 9:1447-1454 (the trigonometric root).
 """
 

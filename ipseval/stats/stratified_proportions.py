@@ -104,7 +104,7 @@ def stratified_risk_difference(
     References
     ----------
     Greenland & Robins (1985), Biometrics 41:55-68. Sato (1989), Biometrics 45:1323-1324.
-    Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226, section 5.
+    Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226.
     Yan & Su (2010), Statistics in Biopharmaceutical Research 2:329-335.
 
     Examples
@@ -141,7 +141,7 @@ def stratified_risk_ratio(
 
     References
     ----------
-    Greenland & Robins (1985), Biometrics 41:55-68, equations 4 and 13.
+    Greenland & Robins (1985), Biometrics 41:55-68.
 
     Examples
     --------

@@ -4,7 +4,7 @@ Strata run along the last axis of every count, tables along the others, and all 
 
 References
 ----------
-Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226, section 5.
+Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226.
 """
 
 from __future__ import annotations

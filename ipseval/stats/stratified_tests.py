@@ -118,7 +118,7 @@ def homogeneity_of_odds_ratios(
 
     References
     ----------
-    Breslow & Day (1980), Statistical Methods in Cancer Research I, equation 4.30.
+    Breslow & Day (1980), Statistical Methods in Cancer Research I, section 4.4.
     Tarone (1985), Biometrika 72:91-95.
 
     Examples

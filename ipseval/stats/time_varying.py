@@ -144,7 +144,7 @@ def cox_log_time(
 
     References
     ----------
-    Cox (1972), Journal of the Royal Statistical Society B 34:187-220, section 4.
+    Cox (1972), Journal of the Royal Statistical Society B 34:187-220.
 
     Examples
     --------
