@@ -243,23 +243,24 @@ def _start(values: Floats, design: Floats, groups: list[AlikePeople], model: str
     them are not either.
     """
     if model == "logistic" and ((values == 0.0) | (values == 1.0)).all() and np.ptp(values) > 0.0:
-        for every in dict.fromkeys((max(len(values) // _FEW, 1), 1)):
-            start = _logistic_start(groups, every)
+        for share in dict.fromkeys((min(_FEW / len(values), 1.0), 1.0)):
+            start = _logistic_start(groups, share)
             if start is not None:
                 return start
     return canonical_fit(values, design, model).coefficients
 
 
-def _logistic_start(groups: list[AlikePeople], every: int) -> Floats | None:
-    """Return coefficients from cells of alike people and some of the others; None where they have none."""
+def _logistic_start(groups: list[AlikePeople], share: float) -> Floats | None:
+    """Return coefficients from cells of alike people and a share of the others; None where they have none."""
+    draw = np.random.default_rng(1)
     totals, trials, rows = [], [], []
     for group in groups:
-        part = slice(0, None, every if group.products is None else 1)
-        totals.append(group.total[:, part].ravel())
-        trials.append(np.tile(group.people[part], len(group.visits)))
-        rows.append(group.columns.rows(part))
+        chosen = draw.random(len(group.people)) < (share if group.products is None else 1.0)
+        totals.append(group.total[:, chosen].ravel())
+        trials.append(np.tile(group.people[chosen], len(group.visits)))
+        rows.append(group.columns.rows(chosen))
     X = np.concatenate(rows)
-    if every > 1 and np.linalg.matrix_rank(X.T @ X, hermitian=True) < X.shape[1]:
+    if share < 1.0 and np.linalg.matrix_rank(X.T @ X, hermitian=True) < X.shape[1]:
         return None
     fit = binomial_logistic(np.concatenate(totals), np.concatenate(trials), X)
     return fit.coefficients if fit.converged else None

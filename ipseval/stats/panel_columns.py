@@ -35,7 +35,7 @@ class Columns(Protocol):
     def products(self, root: Floats, inverse: Inverse) -> Floats:
         """Return X_i' D_i R^-1 D_i X_i, with D_i diagonal, a column of (t, n) roots: (p, p, n)."""
 
-    def rows(self, people: slice) -> Floats:
+    def rows(self, people: NDArray[np.bool_]) -> Floats:
         """Return the columns of some people, a row per visit and person: (t * people, p)."""
 
     def of(self, people: slice) -> Columns:
@@ -63,7 +63,7 @@ class WholeColumns:
         scaled = self.each * root
         return np.asarray(np.einsum("ktn,ltn->kln", inverse.times(scaled), scaled), dtype=np.float64)
 
-    def rows(self, people: slice) -> Floats:
+    def rows(self, people: NDArray[np.bool_]) -> Floats:
         return self.each[:, :, people].reshape(len(self.each), -1).T
 
     def of(self, people: slice) -> WholeColumns:
@@ -109,8 +109,8 @@ class SeparableColumns:
             found -= (inverse.shared * total)[:, None, :] * total
         return found
 
-    def rows(self, people: slice) -> Floats:
-        made = self.of_visit[self.profile][:, :, None] * self.of_person[:, None, people]
+    def rows(self, people: NDArray[np.bool_]) -> Floats:
+        made = self.of_visit[self.profile][:, :, None] * self.of_person[:, people][:, None]
         return made.reshape(len(self.profile), -1).T
 
     def of(self, people: slice) -> SeparableColumns:

@@ -194,11 +194,11 @@ def test_taking_columns_apart_changes_nothing(correlation):
 
 
 def test_many_rows_that_are_separated_are_refused_as_few_are():
-    """What a part of the people says where to begin does not hide what they all say."""
+    """A part of the people says where to begin; it does not hide what they all say."""
     person = np.arange(20_000) // 10
     rng = np.random.default_rng(9)
     y = (rng.random(20_000) < 0.4).astype(float)
-    rare = np.isin(person, (3, 1203))  # neither is in every second person
+    rare = np.isin(person, (3, 1203))
     y[rare] = 1.0
     with pytest.raises(AnalysisError, match="separated"):
         estimating_equations(

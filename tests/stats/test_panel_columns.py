@@ -34,7 +34,8 @@ def test_products_of_person_and_visit_are_found_and_share_their_profiles():
     found = columns(DESIGN)
     assert isinstance(found, SeparableColumns)
     assert len(set(found.profile[:3])) == 1  # of level, arm and age
-    np.testing.assert_allclose(found.rows(slice(2, 5)), whole(DESIGN).rows(slice(2, 5)), rtol=1e-15)
+    some = np.arange(N) > 4
+    np.testing.assert_allclose(found.rows(some), whole(DESIGN).rows(some), rtol=1e-15)
 
 
 def test_any_other_column_is_kept_whole():
