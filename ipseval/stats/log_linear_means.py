@@ -64,7 +64,7 @@ class MarginalMeans:
 
         References
         ----------
-        Zou & Donner (2008), Statistics in Medicine 27:1693-1702, section 2.
+        Zou & Donner (2008), Statistics in Medicine 27:1693-1702.
         """
         (low, high), m, error = self.limits(conf_level), self.mean, self.std_error
         correlation = self.covariance[active, reference] / (error[active] * error[reference])
