@@ -136,7 +136,8 @@ def job_tenure(by: float | Iterable[float] = 30) -> JobTenure:
     The first new job is that of ``ever_employed``; of several that began on that day, the one that
     lasted longest. Its days from its first to its last are counted up to h(k) - 1 and F. It is
     complete for those followed to h(k), the dead, and those whose job ended before the last day
-    seen; a job that reaches the last day followed may have gone on.
+    seen; a job that reaches the last day followed may have gone on. One that goes on at the horizon counts
+    up to it: a mean is of days within these months, not of how long jobs last.
 
     Examples
     --------
