@@ -14,6 +14,9 @@ from ipseval.stats.marginal_contrasts import Contrast, wald_contrast
 
 Floats = NDArray[np.float64]
 
+#: A standard error this small, relative to its mean, is that of adding numbers up.
+_ROUNDING = 1e-10
+
 
 @dataclass(frozen=True)
 class MarginalMeans:
@@ -67,7 +70,8 @@ class MarginalMeans:
         Zou & Donner (2008), Statistics in Medicine 27:1693-1702.
         """
         (low, high), m, error = self.limits(conf_level), self.mean, self.std_error
-        correlation = self.covariance[active, reference] / (error[active] * error[reference])
+        both = error[active] * error[reference]
+        correlation = self.covariance[active, reference] / both if both else 0.0
 
         def side(a: float, b: float) -> float:
             return float(np.sqrt(np.maximum(a**2 + b**2 - 2.0 * correlation * a * b, 0.0)))
@@ -129,7 +133,10 @@ def log_linear_means(
     slope = np.zeros((int(place.max()) + 1, columns.shape[1]))
     np.add.at(slope, place, mean[:, None] * columns)
     total = np.bincount(place, mean).astype(np.float64, copy=False)
-    return MarginalMeans(total, slope @ covariance @ slope.T, df)
+    spread = slope @ covariance @ slope.T
+    # Where nothing varies, as where everybody had all there was, rounding is no standard error.
+    known = np.sqrt(np.diag(spread)) > _ROUNDING * total
+    return MarginalMeans(total, np.where(np.outer(known, known), spread, 0.0), df)
 
 
 def log_contrast(
@@ -143,15 +150,21 @@ def log_contrast(
 ) -> Contrast:
     """Return a combination of coefficients as a ratio, or (``is_log`` False) as it is, with a t interval."""
     w = checks.float_array(weights, "weights")
-    error = float(np.sqrt(w @ covariance @ w))
+    error = float(np.sqrt(np.maximum(w @ covariance @ w, 0.0)))
+    error = error if error > _ROUNDING else 0.0
     return wald_contrast(float(w @ coefficients), error, df, conf_level=conf_level, is_log=is_log)
 
 
 def wald_f(
     weights: ArrayLike, coefficients: Floats, covariance: Floats, df: float
 ) -> tuple[float, int, float, float]:
-    """Return Wald's F test that combinations of coefficients are 0: statistic, both df, p value."""
+    """Return Wald's F test that combinations of coefficients are 0: statistic, both df, p value.
+
+    Statistic and p value are NaN where one of the combinations does not vary.
+    """
     lines = checks.float_array(weights, "weights")
     apart, spread = lines @ coefficients, lines @ covariance @ lines.T
+    if np.linalg.matrix_rank(spread, hermitian=True) < len(lines) or not spread.max() > _ROUNDING**2:
+        return np.nan, len(lines), df, np.nan
     statistic = float(apart @ np.linalg.solve(spread, apart)) / len(lines)
     return statistic, len(lines), df, float(fdtrc(len(lines), df, statistic))

@@ -92,8 +92,8 @@ def period_rates(
     Raises
     ------
     AnalysisError
-        Amounts that are missing or negative; an exposure of 0; columns whose rows are all 0, as an arm
-        without any in a period: a rate of 0 has no logarithm.
+        Amounts that are missing, negative or all as the rates say; an exposure of 0; columns whose rows are
+        all 0, as an arm without any in a period: a rate of 0 has no logarithm.
 
     Notes
     -----
@@ -128,6 +128,11 @@ def period_rates(
     offset = np.log(time)
     beta = poisson_maximum(amount, design, offset, names)
     mean = np.exp(offset + design @ beta)
+    if np.abs(amount - mean).max() < 1e-9 * mean.max():
+        raise AnalysisError(
+            f"All {amount.size} amounts are what the rates say, so that nothing tells how sure these are. "
+            f"Report the amounts."
+        )
     bread = scaled_inverse((design.T * mean) @ design)
     people = int(code.max()) + 1
     with_any = int(np.count_nonzero(np.bincount(code, amount)))

@@ -54,6 +54,10 @@ CALLS: dict[str, Callable[[Trial], Results]] = {
     "mixed, scores month by month": lambda trial: mixed(
         with_scores(trial), endpoints.score("qol", months=[6, 18, 30]), model="ancova"
     ),
+    "mixed, days of periods": lambda trial: mixed(trial, endpoints.days_worked(by=[6, 18, 30])),
+    "mixed, counts of periods": lambda trial: mixed(
+        trial, endpoints.days_worked(by=[6, 18, 30]), model="negative_binomial", points=9
+    ),
     "amounts": lambda trial: amounts(trial, endpoints.hours_worked(by=30), replicates=100),
     "amounts by every method": lambda trial: amounts(
         trial,

@@ -79,6 +79,24 @@ def test_walds_test_of_one_line_is_the_square_of_its_t() -> None:
     assert [statistic, p_value] == approx([contrast.statistic**2, contrast.p_value])
 
 
+def test_what_does_not_vary_has_no_standard_error() -> None:
+    # Everybody had all there was in the first period.
+    rng = np.random.default_rng(7)
+    person, period = np.repeat(np.arange(30), 2), np.tile([0, 1], 30)
+    levels = (period[:, None] == [0, 1]).astype(float)
+    columns = np.hstack([levels, levels * (person % 2)[:, None]])
+    days = np.where(period == 0, 182.0, rng.integers(1, 182, 60))
+    found = period_rates(days, columns, person, exposure=np.full(60, 182.0))
+    first = found.log_contrast([0, 0, 1, 0])
+    assert first.estimate == approx(1.0) and first.std_error == 0.0 and np.isnan(first.p_value)
+    means = found.means(np.eye(4)[:2] + np.eye(4)[2:], [0, 1], [182.0, 182.0])
+    assert means.std_error[0] == 0.0 and means.std_error[1] > 0.0
+    assert np.isfinite(means.difference(1, 0)[:2]).all()
+    assert np.isnan(wald_f(np.eye(4)[2:], found.coefficients, found.covariance, found.df)[3])
+    with pytest.raises(AnalysisError, match="All 60 amounts are what the rates say"):
+        period_rates(np.full(60, 182.0), columns, person, exposure=np.full(60, 182.0))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
