@@ -46,7 +46,9 @@ def sample(seed, n=60, *, loss=True, death=True):
     return duration, died, person, when
 
 
-@pytest.mark.parametrize(("file", "arm"), [(file, arm) for file in CASE if file[0] != "_" for arm in (0, 1)])
+@pytest.mark.parametrize(
+    ("file", "arm"), [(file, arm) for file in ("cgd", "bladder", "untied") for arm in (0, 1)]
+)
 def test_mean_and_standard_error_are_those_of_case_b11(file, arm):
     wanted = CASE[file]["mean_cumulative"][f"arm_{arm}"]
     got = mean_cumulative(*one_arm(file, arm), times=wanted["time"], interval="log")

@@ -75,4 +75,26 @@ o$untied$mean_cumulative <- by_arm(u, function(d) {
   stopifnot(all.equal(c(mine$mean, mine$se), c(tail(m$mu, 1), tail(m$se.mu, 1))))
   list(time = m$times, mean = m$mu, se = m$se.mu)
 })
+# ---- trial alpha: new competitive jobs before day 900, nobody's follow-up carried to a planned end
+p <- read.csv("../data_alpha/participants.csv"); j <- read.csv("../data_alpha/spells.csv")
+p$day0 <- as.Date(p$rand_date); p$last <- as.integer(as.Date(p$last_date) - p$day0); cut <- 900
+p$exit <- ifelse(p$last >= cut - 1, cut, p$last)  # followed to the last day before the cut is followed to it
+j <- merge(j, p[, c("id", "day0", "exit")]); j$day <- as.integer(as.Date(j$start) - j$day0)
+j <- j[j$competitive == 1 & j$day >= 0 & j$day <= j$exit & j$day < cut, ]
+stopifnot(!anyDuplicated(j[, c("id", "day")]))
+rows <- do.call(rbind, lapply(seq_len(nrow(p)), function(i) {
+  days <- sort(j$day[j$id == p$id[i]]); ends <- unique(c(days, p$exit[i]))
+  data.frame(id = p$id[i], arm = as.integer(p$arm[i] == "IPS"), site = p$site[i], age = p$age[i],
+    start = c(-1, ends[-length(ends)]), stop = ends, status = as.integer(ends %in% days))
+}))
+o$alpha$n_events <- nrow(j)
+o$alpha$people_by_jobs <- by_arm(rows, function(d) as.vector(table(factor(pmin(tapply(d$status, d$id, sum), 3), levels = 0:3))))
+o$alpha$mean_cumulative <- by_arm(rows, function(d) {
+  s <- summary(survfit(Surv(start, stop, status) ~ 1, d, id = id), times = 30 * c(6, 12, 18, 24, 30) - 1)
+  list(day = s$time, mean = s$cumhaz, se = s$std.chaz)
+})
+o$alpha$andersen_gill <- andersen_gill(Surv(start, stop, status) ~ arm, rows)
+o$alpha$andersen_gill_stratified <- andersen_gill(Surv(start, stop, status) ~ arm + strata(site), rows)
+o$alpha$andersen_gill_adjusted <- andersen_gill(Surv(start, stop, status) ~ arm + age + strata(site), rows)
+o$alpha$log_rank <- log_rank(rows)
 write_expected(o, c("survival", "mets"))
