@@ -166,6 +166,8 @@ def _notes(
     source: Source, rows: pd.DataFrame, series: dict[str, NDArray[np.float64]], *, banded: bool
 ) -> list[str]:
     notes = [source.say("note.bands" if banded else "note.bars", level=source.level)]
+    if (rows["time_from"] < rows["time"]).any():
+        notes.append(source.say("note.periods"))
     notes += source.people_notes(rows)
     used = source.listed(source.named("method", name) for name in pd.unique(rows["method"]))
     notes.append(source.say("note.methods", methods=used))

@@ -225,6 +225,19 @@ def test_mean_scores_are_drawn_in_points_on_an_axis_that_holds_their_intervals(f
     assert "%)" not in words_of(drawing)
 
 
+def test_means_of_periods_are_a_series_without_that_of_the_whole_window() -> None:
+    found = ips.mixed(ips.example("eqolise"), ips.days_worked(by=[6, 12, 18]))
+    drawing = plot(found, inside=True)
+    rows = found.select(quantity="mean", term="").frame
+    for arm in ("IPS", "usual"):
+        mine = rows.loc[rows["arm"] == arm].sort_values("time")
+        np.testing.assert_array_equal(
+            artist(drawing, f"curve {arm}").get_ydata(), mine["estimate"].to_numpy()
+        )
+    assert "Mean (days)" in words_of(drawing)
+    assert words.text("figure.note.periods", "en") in words_of(drawing)
+
+
 @pytest.mark.parametrize(
     ("lowest", "highest", "texts"),
     [
