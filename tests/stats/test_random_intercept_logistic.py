@@ -50,6 +50,31 @@ def test_independent_fit_in_r(name, points):
     assert fit.log_likelihood == approx(want["loglik"], abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["ohio", "alpha adjusted"])
+@pytest.mark.parametrize("warm", [False, True])
+def test_glmm(name, warm):
+    """From a start of its own glmm stops within 1e-6; from our estimate it does not move at all."""
+    glmm = pytest.importorskip("glmm", reason="the package glmm is a second opinion where it has a wheel")
+    data = CASES[name][0]()
+    fit = fit_of(data)
+    names = [f"x{j}" for j in range(1, data.X.shape[1])]
+    rows = {
+        "y": np.asarray(data.y, dtype=float),
+        "person": data.group,
+        **dict(zip(names, data.X.T[1:], strict=True)),
+    }
+    start = {"beta": fit.coefficients.tolist(), "theta": [fit.random_intercept_sd]} if warm else None
+    model = f"y ~ {' + '.join(names)} + (1 | person)"
+    theirs = glmm.fit(rows, model, "binomial", nagq=25, warm_start=start)
+    assert theirs.nagq == 25
+    # Its standard errors are from second differences of the deviance, which hold to about ten digits.
+    within = 1e-9 if warm else 1e-6
+    assert_allclose(fit.coefficients, theirs.beta, atol=within, rtol=0)
+    assert_allclose(fit.std_error, theirs.se, atol=within, rtol=0)
+    assert fit.random_intercept_sd == approx(float(np.sqrt(np.ravel(theirs.tau2)[0])), abs=within)
+    assert fit.log_likelihood == approx(theirs.loglik, abs=1e-9)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_lme4(name):
     # Where lme4's optimiser stops: 5e-5 in coefficients, 1e-3 in standard errors (finite differences).
