@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tests import reference_cases
 from tests.estimate.trials import two_arms
 from tests.make_trial import make_trial, person, visit
 
+ROOT = Path(__file__).parents[2]
 CASE = "c10_glmm_random_effects"
 MONTHS = [6, 12, 18, 24, 30]
 ENDPOINT = endpoints.employed_at(month=MONTHS, source="visits")
@@ -142,3 +144,20 @@ def test_a_boundary_is_said_in_every_row() -> None:
     assert found.frame["note"].str.contains("level and course as perfectly correlated").all()
     test = found.one(quantity="random_slope_test")
     assert 0.0 < test.p_value <= 1.0
+
+
+@pytest.mark.slow
+def test_the_page_on_repeated_outcomes_has_the_numbers_of_the_bundled_trial() -> None:
+    page = " ".join((ROOT / "docs/how-to/repeated-outcomes.md").read_text(encoding="utf-8").split())
+    endpoint = endpoints.employed_at(month=[6, 12, 18], source="visits")
+    level, course = (
+        mixed(example("eqolise"), endpoint, model=model) for model in ("random_intercept", "random_slope")
+    )
+    one, other = (each.one(quantity="conditional_odds_ratio", time=18).estimate for each in (level, course))
+    assert f"is {one:.1f} with a level per person and above 40 with a course as well" in page
+    assert other > 40
+    one, other = (
+        100 * each.one(quantity="population_averaged_difference", time=18).estimate
+        for each in (level, course)
+    )
+    assert f"is {one:.0f} points with the one and {other:.0f} with the other" in page
