@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ipseval.stats.roots import decreasing_root, narrowed
+from ipseval.stats.roots import decreasing_root_by_slope
 from ipseval.stats.tables import FloatArray, Interval, Tables
 
 _BLOCK = 2**16  # cells of (tables x support) handled at once: fits in a processor's cache
-_NEAR = 0.1  # most estimates are this near to Mantel and Haenszel's, on the log scale
 _SAME = 1e-7  # probabilities this close, relatively, count as tied, as in R's fisher.test
 
 
@@ -82,14 +81,17 @@ def maximum_likelihood(c: Conditional) -> FloatArray:
 
     The mean equals the observed count where its moments about that count balance.
     """
-    below, above = np.maximum(-c.step, 0.0), np.maximum(c.step, 0.0)
+    below, above = _sides(c)
+    is_end = c.at_start | c.at_end
 
-    def balance(log_odds_ratio: FloatArray) -> FloatArray:
-        low, high = _side_sums(c, log_odds_ratio, below, above)
-        return np.log(low) - np.log(high)
+    def balance(log_odds_ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
+        weight = _weights(c, log_odds_ratio)
+        low, high = _sum(weight, -below), _sum(weight, above)
+        slope = -_sum(weight, below**2) / low - _sum(weight, above**2) / high
+        return np.log(low) - np.log(high), slope
 
-    bracket = narrowed(balance, (c.near - _NEAR, c.near + _NEAR), _bracket(c, 0.5))
-    inside = np.exp(decreasing_root(balance, *bracket))
+    low, high = (np.where(is_end, 0.0, end) for end in _bracket(c, 0.5))
+    inside = np.exp(decreasing_root_by_slope(balance, c.near, low, high))
     estimate = np.where(c.at_start, 0.0, np.where(c.at_end, np.inf, inside))
     return np.where(c.at_start & c.at_end, np.nan, estimate)
 
@@ -98,35 +100,40 @@ def limits(c: Conditional, conf_level: float, *, mid_p: bool, estimate: FloatArr
     """Limits at which each tail, with all or half of the observed probability, is half of alpha."""
     tail = (1 - conf_level) / 2
     share = 0.5 if mid_p else 1.0
-    below, above = (c.step < 0).astype(np.float64), (c.step > 0).astype(np.float64)
+    below, above = _sides(c)
+    is_below, is_above = (c.step < 0).astype(np.float64), (c.step > 0).astype(np.float64)
     bracket, target = _bracket(c, min(tail, conf_level / 2)), special.logit(tail)
-    near, far = _reach(c, estimate, -float(special.ndtri(tail)))
 
-    def upper_tail(log_odds_ratio: FloatArray) -> FloatArray:
-        low, high = _side_sums(c, log_odds_ratio, below, above)
-        return target - np.log(high + share) + np.log(low + 1 - share)
+    def tails(log_odds_ratio: FloatArray, of_low: float, of_high: float) -> tuple[FloatArray, FloatArray]:
+        """Log odds of the lower tail, each side with a share of the observed count, and its slope."""
+        weight = _weights(c, log_odds_ratio)
+        low, high = _sum(weight, is_below) + of_low, _sum(weight, is_above) + of_high
+        return np.log(low) - np.log(high), _sum(weight, below) / low - _sum(weight, above) / high
 
-    def lower_tail(log_odds_ratio: FloatArray) -> FloatArray:
-        low, high = _side_sums(c, log_odds_ratio, below, above)
-        return np.log(low + share) - np.log(high + 1 - share) - target
+    def upper_tail(log_odds_ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
+        log_odds, slope = tails(log_odds_ratio, 1 - share, share)
+        return log_odds + target, slope
 
-    centre = np.log(estimate, out=np.full_like(estimate, np.nan), where=estimate > 0)
-    to_low = narrowed(upper_tail, (centre - far, centre - near), bracket)
-    to_high = narrowed(lower_tail, (centre + near, centre + far), bracket)
-    low_limit = np.exp(decreasing_root(upper_tail, *to_low))
-    high_limit = np.exp(decreasing_root(lower_tail, *to_high))
-    return Interval(np.where(c.at_start, 0.0, low_limit), np.where(c.at_end, np.inf, high_limit))
+    def lower_tail(log_odds_ratio: FloatArray) -> tuple[FloatArray, FloatArray]:
+        log_odds, slope = tails(log_odds_ratio, share, 1 - share)
+        return log_odds - target, slope
+
+    found = []
+    reach = -float(special.ndtri(tail)) * _std_error(c, estimate)
+    for function, at_end, side in ((upper_tail, c.at_start, -1), (lower_tail, c.at_end, 1)):
+        low, high = (np.where(at_end, 0.0, end) for end in bracket)
+        near = np.log(estimate, out=np.full_like(estimate, np.nan), where=estimate > 0) + side * reach
+        found.append(np.exp(decreasing_root_by_slope(function, near, low, high)))
+    return Interval(np.where(c.at_start, 0.0, found[0]), np.where(c.at_end, np.inf, found[1]))
 
 
-def _reach(c: Conditional, estimate: FloatArray, z: float) -> tuple[FloatArray, FloatArray]:
-    """How far from the log estimate a limit will lie at least and at most, if all is nearly normal."""
+def _std_error(c: Conditional, estimate: FloatArray) -> FloatArray:
+    """Standard error of the log estimate, NaN where that is infinite."""
     inside = (estimate > 0) & np.isfinite(estimate)
-    at = np.log(np.where(inside, estimate, 1.0))
-    ones = np.ones_like(c.step)
+    weight = _weights(c, np.log(np.where(inside, estimate, 1.0)))
     with np.errstate(all="ignore"):
-        weight, spread = _side_sums(c, at, ones, c.step**2)
-        std_error = np.where(inside, np.sqrt(weight / spread), np.nan)
-    return 0.8 * z * std_error, 1.5 * z * std_error
+        std_error = np.sqrt(weight.sum(axis=1) / _sum(weight, c.step**2))
+    return np.where(inside, std_error, np.nan)
 
 
 def estimate_and_limits(c: Conditional, conf_level: float, *, mid_p: bool) -> tuple[FloatArray, ...]:
@@ -245,18 +252,25 @@ def _relative(
     )
 
 
-def _side_sums(
-    c: Conditional, log_odds_ratio: FloatArray, below: FloatArray, above: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Sums of the weights times ``below`` and ``above``, where the observed count has weight 1.
+def _sides(c: Conditional) -> tuple[FloatArray, FloatArray]:
+    """Steps below and above the observed count, 0 on the other side."""
+    return np.minimum(c.step, 0.0), np.maximum(c.step, 0.0)
 
-    Far from the root one of the two may overflow to infinity; its sign is all that is needed there.
+
+def _weights(c: Conditional, log_odds_ratio: FloatArray) -> FloatArray:
+    """Weights of every count, where that of the observed one is 1.
+
+    Far from a root one of them may overflow; it is then the largest number, whose sign is all that is needed.
     """
     weight = log_odds_ratio[:, None] * c.step
     weight += c.log_weight
-    np.exp(weight, out=weight)
-    weight = np.minimum(weight, np.finfo(np.float64).max, out=weight)
-    return np.einsum("ij,ij->i", weight, below), np.einsum("ij,ij->i", weight, above)
+    with np.errstate(over="ignore"):
+        np.exp(weight, out=weight)
+    return np.minimum(weight, np.finfo(np.float64).max, out=weight)
+
+
+def _sum(weight: FloatArray, times: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("ij,ij->i", weight, times))
 
 
 def _bracket(c: Conditional, tail: float) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from ipseval.stats.tables import FloatArray
 
 _TOLERANCE = 1e-14  # relative to a root beyond 1 in size, absolute within
+_LAST_STEP = 1e-8  # of Newton's method, whose error is squared by each
 _MOST_STEPS = 200  # far beyond what halving alone needs from any finite bracket
 
 
@@ -59,28 +60,47 @@ def decreasing_root(
     return root
 
 
-def narrowed(
-    function: Callable[[FloatArray], FloatArray],
-    inner: tuple[FloatArray, FloatArray],
-    outer: tuple[FloatArray, FloatArray],
-) -> tuple[FloatArray, FloatArray]:
-    """Return brackets of the roots of decreasing functions that use a guess where it holds.
+def decreasing_root_by_slope(
+    function: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    guess: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+) -> FloatArray:
+    """Where decreasing functions whose slope is known cross zero, by Newton's method within a bracket.
+
+    A step that would leave the bracket, which every value narrows, halves it instead, so that values may be
+    infinite there.
 
     Parameters
     ----------
     function : callable
-        As for `decreasing_root`.
-    inner : tuple of arrays
-        Between which a root probably lies; NaN where there is no guess.
-    outer : tuple of arrays
-        Between which it certainly lies.
+        Maps an array of arguments to values and slopes of the same shape.
+    guess : array_like
+        Where to begin; the middle of the bracket where it is NaN or outside.
+    low, high : array_like
+        Ends of the brackets; a bracket without width is its own root.
+
+    Returns
+    -------
+    array
+        Roots to about 1e-14.
     """
-    (left, right), (low, high) = inner, outer
+    at, a, b = (np.array(given, dtype=np.float64) for given in np.broadcast_arrays(guess, low, high))
     with np.errstate(all="ignore"):
-        at_left, at_right = function(left), function(right)
-    low = np.where(at_right > 0, right, np.where(at_left > 0, left, low))
-    high = np.where(at_left < 0, left, np.where(at_right < 0, right, high))
-    return low, high
+        at = np.where((at >= a) & (at <= b), at, (a + b) / 2)
+        for _ in range(_MOST_STEPS):
+            value, slope = function(at)
+            a, b = np.where(value > 0, at, a), np.where(value < 0, at, b)
+            new = at - value / slope
+            is_newton = (new >= a) & (new <= b)
+            new = np.where(is_newton, new, (a + b) / 2)
+            # The next error is of the order of this step squared.
+            size = np.maximum(np.abs(new), 1.0)
+            near = (is_newton & (np.abs(new - at) <= _LAST_STEP * size)) | (b - a <= _TOLERANCE * size)
+            at = new
+            if near.all():
+                break
+    return at
 
 
 def _next_fraction(
