@@ -13,7 +13,6 @@ from ipseval.stats.sufficient_cells import identical_rows
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_AT_ONCE = 1024  # rows that stay in the processor's cache
 #: Products of people, visits and columns in a group: what stays in the cache, and what BLAS multiplies in one
 #: thread (several wait for each other on a busy machine).
 _GROUP = 2**18
@@ -95,7 +94,7 @@ def _groups(outcomes: Floats, wide: Floats, visits: Indices, collapse: bool) -> 
     found = columns(wide)
     if collapse:
         alike = found.of_person.T if isinstance(found, SeparableColumns) else wide.reshape(n, -1)
-        cell = _same_columns(np.ascontiguousarray(alike))
+        cell = identical_rows(np.ascontiguousarray(alike))
         if (int(cell.max()) + 1) * t <= n:  # the products then take no more room than the rows
             return [_cells(outcomes, wide, visits, cell)]
     size = max(_GROUP // (t * p), 1)
@@ -120,24 +119,3 @@ def _cells(outcomes: Floats, wide: Floats, visits: Indices, cell: Indices) -> Al
         # Not by BLAS, whose threads wait for each other on a busy machine: 7 ms, not 160.
         np.stack([np.einsum("nt,nu->tu", each, each) for each in mine], axis=-1),
     )
-
-
-def _same_columns(wide: Floats) -> Indices:
-    """Number the distinct rows of a wide array: equal rows, and only those, share a number.
-
-    One sum of 64-bit products a row is compared instead of the row, and the rows are then compared once.
-    """
-    drawn = np.random.default_rng(1).integers(0, 2**63, wide.shape[1], dtype=np.uint64)
-    factors: NDArray[np.uint64] = np.asarray(drawn * np.uint64(2) + np.uint64(1))
-    parts = [slice(at, at + _AT_ONCE) for at in range(0, len(wide), _AT_ONCE)]
-    hashed = np.concatenate([_hashed(wide[part], factors) for part in parts])
-    _, first, code = np.unique(hashed, return_index=True, return_inverse=True)
-    is_same = all(np.array_equal(wide[first[code[part]]], wide[part]) for part in parts)
-    return code if is_same else identical_rows(wide)
-
-
-def _hashed(wide: Floats, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    bits = (wide + 0.0).view(np.uint64)  # + 0.0 turns -0.0, which equals 0.0, into the same bits
-    # Round numbers have nothing in their low bits, which a product keeps there: high ones are folded in.
-    bits ^= bits >> np.uint64(32)
-    return np.asarray(np.einsum("ij,j->i", bits, factors), dtype=np.uint64)

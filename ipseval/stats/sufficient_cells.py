@@ -26,9 +26,12 @@ from ipseval.stats.links import LOGIT, Link
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Bits = NDArray[np.uint64]
 
 # Rows handled at once: at 25 quadrature points an array of a block takes 0.8 MB, which stays in cache.
 _BLOCK_ROWS = 4096
+# Rows whose bits stay in cache.
+_ROWS_AT_ONCE = 8192
 # A column whose part outside the span of the columns before it is this small a share of it adds nothing.
 _COLLINEAR = 1e-9
 
@@ -256,7 +259,10 @@ def _slots(
         count = np.r_[trials - y, y]
         group, kind = np.r_[group, group][count > 0], np.r_[kind, kind + n_kinds][count > 0]
         trials, n_kinds = count[count > 0], 2 * n_kinds
-    slot, where = np.unique(group * n_kinds + kind, return_inverse=True)
+    slot = group * n_kinds + kind
+    if (np.diff(slot) > 0).all():  # rows in order, one of a kind to a group: nothing to add up
+        return group, kind, trials
+    slot, where = np.unique(slot, return_inverse=True)
     slot_group, slot_kind = np.divmod(slot, n_kinds)
     return slot_group, slot_kind, _totals(where, trials)
 
@@ -304,15 +310,34 @@ def _blocks(
 
 
 def identical_rows(X: Floats) -> Integers:
-    """Number the distinct rows of X: equal rows, and only those, share a number."""
-    bits = (X + 0.0).view(np.uint64)  # + 0.0 turns -0.0, which equals 0.0, into the same bits
-    hashed = np.zeros(X.shape[0], dtype=np.uint64)
-    for column in bits.T:
-        hashed = _mixed(np.bitwise_xor(hashed, column))
-    distinct, kind = np.unique(hashed, return_inverse=True)
-    if np.array_equal(X[_first_places(kind, distinct.size)][kind], X):
-        return kind.astype(np.int64)
+    """Number the distinct rows of X as they appear: equal rows, and only those, share a number.
+
+    One sum of 64-bit products a row is compared instead of the row, and the rows are then compared once.
+    """
+    factors = _odd_numbers(X.shape[1])
+    parts = [slice(at, at + _ROWS_AT_ONCE) for at in range(0, len(X), _ROWS_AT_ONCE)]
+    hashed = [np.einsum("ij,j->i", _folded_bits(X[part]), factors) for part in parts]
+    kind = pd.factorize(np.concatenate(hashed))[0].astype(np.int64, copy=False)
+    first = X[_first_places(kind, int(kind.max()) + 1)]
+    if all(np.array_equal(first[kind[part]], X[part]) for part in parts):
+        return kind
     return np.unique(X, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _odd_numbers(count: int) -> Bits:
+    """Return 64-bit factors, none of which loses a bit."""
+    drawn = np.random.default_rng(1).integers(0, 2**63, count, dtype=np.uint64)
+    return np.asarray(drawn * np.uint64(2) + np.uint64(1), dtype=np.uint64)
+
+
+def _folded_bits(values: Floats) -> Bits:
+    """Return the bits of numbers; equal numbers have the same ones (+ 0.0 turns -0.0 into 0.0).
+
+    Round numbers have nothing in their low bits, which a product keeps there: high ones are folded in.
+    """
+    bits = (values + 0.0).view(np.uint64)
+    bits ^= bits >> np.uint64(32)
+    return bits
 
 
 def _identical_groups(
@@ -323,9 +348,9 @@ def _identical_groups(
     The 64-bit sum of one code per row is compared instead of the rows themselves, and the rows are then
     compared once; should two codes ever collide, no group is merged.
     """
-    row_bits, total_bits = trials.view(np.uint64), successes.view(np.uint64)
-    code = _mixed(np.bitwise_xor(_mixed(kind.astype(np.uint64)), row_bits))
-    hashed = _mixed(np.bitwise_xor(np.add.reduceat(code, start), total_bits))
+    of_total, *of_kind = np.split(_odd_numbers(int(kind.max()) + 2), [1])
+    code = of_kind[0][kind] * _folded_bits(trials)
+    hashed = np.add.reduceat(code, start) + of_total * _folded_bits(successes)
     distinct, position = np.unique(hashed, return_inverse=True)
     same_as = _first_places(position, distinct.size)[position]
     size = np.diff(np.r_[start, group.size])
@@ -342,11 +367,3 @@ def _first_places(code: Integers, n_codes: int) -> Integers:
     first = np.zeros(n_codes, dtype=np.int64)
     first[code[::-1]] = np.arange(code.size)[::-1]
     return first
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scatter 64-bit integers (the finaliser of splitmix64: Steele, Lea & Flood 2014)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

@@ -82,7 +82,7 @@ def test_by_outcome_the_cells_are_the_distinct_sets_of_rows_with_their_outcomes(
 
 def test_colliding_codes_are_noticed_and_nothing_is_merged_wrongly(monkeypatch):
     # With a code that is the same for every row, only the comparison of the rows themselves is left.
-    monkeypatch.setattr(module, "_mixed", np.zeros_like)
+    monkeypatch.setattr(module, "_folded_bits", lambda values: np.zeros(values.shape, dtype=np.uint64))
     listed = [(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
     cells = cells_of(listed)
     assert cells.n_cells == 3
