@@ -18,7 +18,7 @@ from ipseval.loading.messages import SEVERITIES, problems_text, refuse
 from ipseval.loading.normalise import CanonicalTable, latest_day, normalise
 from ipseval.loading.rules import ROW_RULES, check
 from ipseval.loading.tables import Tables
-from ipseval.trial import Trial, Variable
+from ipseval.trial import Design, Trial, Variable
 
 
 def load(path: str | Path) -> Trial:
@@ -106,7 +106,12 @@ def _mapping_file(path: Path) -> Path:
         refuse("", "no_such_folder", f"{path.name!r} does not exist.", "Check the path.")
     file = path / "trial.toml" if path.is_dir() else path
     if not file.is_file():
-        refuse("", "no_mapping", f"There is no trial.toml in {path.name!r}.", "Write one: see the how-to.")
+        refuse(
+            "",
+            "no_mapping",
+            f"There is no trial.toml in {path.name!r}.",
+            'Write one: the how-to "Load your data" has a whole folder to copy.',
+        )
     if file.suffix != ".toml":
         remedy = "Pass the folder that holds trial.toml, or that file."
         refuse("", "no_mapping", f"{path.name!r} is not a trial.toml.", remedy)
@@ -115,8 +120,6 @@ def _mapping_file(path: Path) -> Path:
 
 def _read(path: Path) -> tuple[Trial | None, list[Problem]]:
     mapping, problems = read_mapping(path, ROW_RULES)
-    if mapping is None:
-        return None, problems
     tables: dict[str, CanonicalTable] = {}
     for source in mapping.sources:
         try:
@@ -125,34 +128,34 @@ def _read(path: Path) -> tuple[Trial | None, list[Problem]]:
             problems += error.problems
             continue
         problems += direct_identifiers(source.name, raw)
-        arms, latest = mapping.design.arms, latest_day(mapping.simulated)
-        tables[source.name] = normalise(source, raw, arms=arms, latest=latest)
+        tables[source.name] = normalise(source, raw, arms=mapping.arms, latest=latest_day(mapping.simulated))
     checked, found = _check(mapping, tables)
     problems += found
-    if any(problem.severity == "error" for problem in problems):
+    if mapping.design is None or any(problem.severity == "error" for problem in problems):
         return None, problems
-    return _trial(mapping, checked, tables, tuple(problems)), problems
+    return _trial(mapping, mapping.design, checked, tables, tuple(problems)), problems
 
 
 def _check(mapping: TrialMapping, tables: dict[str, CanonicalTable]) -> tuple[Tables, list[Problem]]:
-    """Check the tables against one another, as far as the columns that this needs are there."""
+    """Check the tables against one another, as far as the design and the columns needed are known."""
     frames = {name: table.frame for name, table in tables.items()}
     cell_problems = [problem for table in tables.values() for problem in table.problems]
-    needed = {column.name for column in schema.table("participants").columns if column.required}
-    collected = Tables(mapping.design, frames)
-    if "participants" not in frames or not needed <= set(frames["participants"]):
-        return collected, cell_problems
-    return check(collected, cell_problems, mapping.quarantine)
+    unread = frozenset(source.name for source in mapping.sources) - frozenset(frames)
+    return check(Tables(mapping.design, frames, unread), cell_problems, mapping.quarantine)
 
 
 def _trial(
-    mapping: TrialMapping, checked: Tables, tables: dict[str, CanonicalTable], problems: tuple[Problem, ...]
+    mapping: TrialMapping,
+    design: Design,
+    checked: Tables,
+    tables: dict[str, CanonicalTable],
+    problems: tuple[Problem, ...],
 ) -> Trial:
     frames = {name: checked.frames[name] for name in schema.TABLE_NAMES if name in checked.frames}
     return Trial(
         name=mapping.name,
         title=mapping.title,
-        design=mapping.design,
+        design=design,
         tables={name: _finished(frame, name, mapping) for name, frame in frames.items()},
         covariates=_variables(mapping.covariates, tables.get("participants")),
         scores=_variables(mapping.scores, tables.get("visits")),

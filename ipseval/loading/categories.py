@@ -74,7 +74,7 @@ def _spelling(twins: Mapping[str, str], place: str) -> Fault:
     spellings = "; ".join(f"{quoted(group)} for {code!r}" for code, group in groups.items())
     lines = [f"{toml_key(code)} = {toml_list(group)}" for code, group in groups.items()]
     remedy = "If they are the same, add to trial.toml:\n" + "\n".join([place, *lines])
-    return Fault("code_spelling", f"spell a code in another way: {spellings}", remedy)
+    return Fault("code_spelling", "[spells|spell] a code in another way: {shown}", remedy, spellings)
 
 
 def _undeclared(codes: Sequence[str], allowed: Collection[str], place: str) -> Fault:
@@ -82,6 +82,7 @@ def _undeclared(codes: Sequence[str], allowed: Collection[str], place: str) -> F
     line = f"CODE = {toml_list(codes[:1])}"
     return Fault(
         "undeclared_code",
-        f"are codes that are not declared: {quoted(sorted(codes))} (declared: {quoted(allowed, 12)})",
+        "[is a code|are codes] that [is|are] not declared: {shown}",
         f"Say what each means, with a declared code in place of CODE:\n{place}\n{line}",
+        f"{quoted(sorted(codes))} (declared: {quoted(allowed, 12)})",
     )

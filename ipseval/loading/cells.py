@@ -20,12 +20,14 @@ Value = str | float | int | bool | date
 class Fault:
     """What is wrong with a cell: the rule it breaks, the words for a message, and the remedy.
 
-    ``what`` continues "3 of 120 values ...".
+    ``what`` continues "3 of 120 values ...", with words by their number as in ``messages.counted``;
+    ``shown`` are the codes that it names as {shown}.
     """
 
     rule: str
     what: str
     remedy: str
+    shown: str = ""
 
 
 CellReader = Callable[[str], Value | Fault]
@@ -39,23 +41,29 @@ _SLASHED = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
 _TIME_OF_DAY = re.compile(r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$")
 _MIDNIGHT = re.compile(r"[ T]0?0:00(:00(\.0+)?)?$")
 
-NOT_A_NUMBER = Fault("not_a_number", "are not numbers", _BLANK_OR_DECLARE)
+NOT_A_NUMBER = Fault("not_a_number", "[is not a number|are not numbers]", _BLANK_OR_DECLARE)
 NOT_WHOLE = Fault(
-    "not_a_whole_number", "are not whole numbers", "Round them in the source, if that is meant."
+    "not_a_whole_number",
+    "[is not a whole number|are not whole numbers]",
+    "Round in the source, if that is meant.",
 )
-NOT_A_DATE = Fault("not_a_date", "are not dates", _BLANK_OR_DECLARE)
-NOT_A_MONTH = Fault("not_a_month", "are not months", "Write months as 2013-01.")
+NOT_A_DATE = Fault("not_a_date", "[is not a date|are not dates]", _BLANK_OR_DECLARE)
+NOT_A_MONTH = Fault("not_a_month", "[is not a month|are not months]", "Write months as 2013-01.")
 IMPOSSIBLE_DATE = Fault(
-    "impossible_date", "are days that do not exist, such as 30 February", "Correct the source."
+    "impossible_date",
+    "[is a day that does not exist|are days that do not exist], such as 30 February",
+    "Correct the source.",
 )
 SERIAL_NUMBER = Fault(
     "date_serial_number",
-    "are numbers where dates are expected; Excel stores dates so",
+    "[is a number where a date is|are numbers where dates are] expected; Excel stores dates so",
     "Format the column as a date before exporting it.",
 )
-TIME_OF_DAY = Fault("time_of_day", "are dates with a time of day", "Keep the day alone.")
-SPACE_IN_ID = Fault("space_in_id", "begin or end with a space", "Remove the spaces in the source.")
-FRACTIONAL_ID = Fault("fractional_id", "are ids with decimals", "Store ids as text.")
+TIME_OF_DAY = Fault("time_of_day", "[is a date|are dates] with a time of day", "Keep the day alone.")
+SPACE_IN_ID = Fault(
+    "space_in_id", "[begins or ends|begin or end] with a space", "Remove the spaces in the source."
+)
+FRACTIONAL_ID = Fault("fractional_id", "[is an id|are ids] with decimals", "Store ids as text.")
 
 
 def looks_missing(text: str) -> bool:
@@ -96,8 +104,9 @@ def cell_reader(column: schema.Column, source: TableSource, *, is_text: bool, la
 def _missing_word(text: str) -> Fault:
     return Fault(
         "undeclared_missing_code",
-        f"are the text {text.strip()!r}, which is not an empty cell",
+        "[is|are] the text {shown}, which is not an empty cell",
         f'If it means missing, write missing = ["{text.strip()}"] for this table.',
+        repr(text.strip()),
     )
 
 
@@ -124,7 +133,7 @@ def _read_number(text: str, column: schema.Column, decimal: str, is_text: bool) 
 
 def _decimal_mark(name: str, mark: str) -> Fault:
     return Fault(
-        "decimal_mark", f"are written with a decimal {name}", f'Write decimal = "{mark}" for this table.'
+        "decimal_mark", f"[is|are] written with a decimal {name}", f'Write decimal = "{mark}" for this table.'
     )
 
 
@@ -132,7 +141,9 @@ def _outside(column: schema.Column) -> Fault:
     limits = f"at least {column.low:g}" if column.low is not None else "finite"
     if column.low is not None and column.high is not None:
         limits = f"between {column.low:g} and {column.high:g}"
-    return Fault("out_of_range", f"are not {limits} {column.unit}".rstrip(), _BLANK_OR_DECLARE)
+    return Fault(
+        "out_of_range", "[is|are] not {shown}", _BLANK_OR_DECLARE, f"{limits} {column.unit}".rstrip()
+    )
 
 
 def _read_whole(text: str, column: schema.Column, decimal: str, is_text: bool) -> int | Fault:
@@ -174,7 +185,7 @@ def _slashed(first: int, second: int, year: int, notation: str, latest: date) ->
 def _notation(written: str, name: str) -> Fault:
     return Fault(
         "date_notation",
-        f"are dates written {written}, which is not the notation stated",
+        f"[is a date|are dates] written {written}, which is not the notation stated",
         f'Write all dates of the file in one notation, and dates = "{name}" if it is this one.',
     )
 
@@ -188,7 +199,7 @@ def _day(year: int, month: int, day: int, latest: date) -> date | Fault:
         return value
     return Fault(
         "date_out_of_range",
-        f"lie before 1900 or after {latest.isoformat()}",
+        f"[lies|lie] before 1900 or after {latest.isoformat()}",
         "Correct the year; leave an open end blank instead of writing 9999-12-31.",
     )
 
@@ -211,7 +222,8 @@ def not_a_flag(text: str) -> Fault:
     code = text if len(text) <= 30 else text[:29] + "…"
     return Fault(
         "not_yes_or_no",
-        f"are {code!r}, which is neither yes/no, true/false nor 1/0",
+        "[is|are] {shown}, which is neither yes/no, true/false nor 1/0",
         "Say what it means under [tables.*.codes.*]: "
         f'yes = ["{code}"] or no = ["{code}"], or list it under missing = [...].',
+        repr(code),
     )

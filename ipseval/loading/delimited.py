@@ -8,9 +8,8 @@ import io
 import re
 from typing import NoReturn
 
-from ipseval.checks import named_list
 from ipseval.loading.mapping import TableSource
-from ipseval.loading.messages import refuse
+from ipseval.loading.messages import counted, numbered, refuse
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
@@ -36,11 +35,16 @@ def read_records(source: TableSource) -> tuple[list[str], list[list[str]]]:
         refuse(source.name, "unreadable_file", message, "Look for a quotation mark that is not closed.")
     ragged = [row for row, record in enumerate(records, start=1) if len(record) != len(header)]
     if ragged:
+        read = f"({numbered('row', ragged)}), read with a {SEPARATORS.get(separator, 'space')}"
         refuse(
             source.name,
             "ragged_rows",
-            f"{len(ragged)} of {len(records)} rows do not have the {len(header)} fields of the header "
-            f"(rows {named_list(map(str, ragged))}), read with a {SEPARATORS.get(separator, 'space')}.",
+            counted(
+                "{n} of {total} <row|rows> [does|do] not have the {shown}.",
+                len(ragged),
+                len(records),
+                shown=f"{len(header)} fields of the header {read}",
+            ),
             "Put fields that hold the separator in quotes, or state the separator in trial.toml.",
         )
     return header, records

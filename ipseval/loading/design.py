@@ -24,8 +24,13 @@ _CALENDAR_MONTHS = Problem(
 _MAP_ARMS = "Map the code of the source to that name under [tables.participants.codes.arm]."
 
 
-def design_of(section: Section, labels: Section, *, currency: str) -> Design | None:
-    """Return the design, or None when the arms or the planned follow-up are not known."""
+def design_of(
+    section: Section, labels: Section, *, currency: str, columns: Collection[str]
+) -> tuple[tuple[str, ...], Design | None]:
+    """Return the arms, and the design or None when they or the planned follow-up are not known.
+
+    ``columns`` are those of the participants, among which the strata must be.
+    """
     arms, reference = section.texts("arms"), section.text("reference")
     follow_up = section.whole("follow_up_months")
     if follow_up == 0:
@@ -65,18 +70,22 @@ def design_of(section: Section, labels: Section, *, currency: str) -> Design | N
                 f"The label {text!r} holds a line break or another character that cannot be printed.",
                 "Write it on one line; figures break long labels themselves.",
             )
+    for name in design["strata"]:
+        if name not in columns:
+            remedy = did_you_mean(name, columns)
+            section.complain("strata", "unknown_column", f"The stratum {name!r} is no column.", remedy)
     section.close()
     if not _arms_are_known(section, arms, reference) or follow_up is None:
-        if follow_up is None:
+        if "follow_up_months" not in section:
             section.complain(
                 "follow_up_months",
                 "follow_up_not_stated",
                 "The planned follow-up is not stated.",
                 "Write follow_up_months = 30, say.",
             )
-        return None
+        return tuple(dict.fromkeys(arms)) if len(set(arms)) > 1 else (), None
     ordered = (reference, *(arm for arm in arms if arm != reference))
-    return Design(
+    return ordered, Design(
         ordered,
         follow_up_months=follow_up,
         tolerance_days=14 if tolerance is None else tolerance,
@@ -142,14 +151,3 @@ def _of_arms(section: Section, arms: tuple[str, ...]) -> Section:
         if arms and key not in arms:
             section.complain(key, "undeclared_arm", f"{key!r} is not an arm.", did_you_mean(key, arms))
     return section
-
-
-def check_strata(design: Design, covariates: Collection[str], problems: list[Problem]) -> None:
-    """Report strata that are no columns of the participants."""
-    known = (*schema.table("participants").names, *covariates)
-    section = Section({}, "design", problems)
-    for name in design.strata:
-        if name not in known:
-            section.complain(
-                "strata", "unknown_column", f"The stratum {name!r} is no column.", did_you_mean(name, known)
-            )

@@ -14,7 +14,7 @@ import pandas as pd
 from ipseval.errors import DataError
 from ipseval.loading.delimited import read_records
 from ipseval.loading.mapping import TableSource
-from ipseval.loading.messages import did_you_mean, quoted, refuse
+from ipseval.loading.messages import counted, did_you_mean, quoted, refuse
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def read_raw(source: TableSource) -> RawTable:
     if not path.is_file():
         beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         message = f"The file {path.name!r} does not exist in the folder {path.parent.name!r}."
-        refuse(source.name, "no_such_file", message, did_you_mean(path.name, sorted(beside)))
+        remedy = f"{did_you_mean(path.name, sorted(beside))} Correct file under [tables.{source.name}]."
+        refuse(source.name, "no_such_file", message, remedy.strip())
     if path.stat().st_size == 0:
         refuse(source.name, "empty_file", f"The file {path.name!r} is empty.", "Export it again.")
     reader = _READERS.get(path.suffix.lower())
@@ -125,7 +126,8 @@ def _column_names(source: TableSource, header: Sequence[str]) -> list[str]:
     names = [name.strip() or f"(column {place})" for place, name in enumerate(header, start=1)]
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
-        message = f"{len(repeated)} column names occur more than once: {quoted(sorted(repeated))}."
+        message = "{n} column [name occurs|names occur] more than once: {shown}."
+        message = counted(message, len(repeated), shown=quoted(sorted(repeated)))
         refuse(source.name, "duplicate_column", message, "Give each column of the file its own name.")
     return names
 
@@ -171,7 +173,7 @@ def _refuse_formulas_without_value(source: TableSource, sheet: str, rows: Sequen
         for cell, value in zip(cells, values, strict=True)
     )
     if lost:
-        message = f"{lost} cells hold a formula without a stored value."
+        message = counted("{n} [cell holds|cells hold] a formula without a stored value.", lost)
         refuse(source.name, "formula_without_value", message, "Open and save the workbook in Excel.")
 
 

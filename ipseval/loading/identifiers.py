@@ -16,6 +16,7 @@ from scipy.special import bdtrc
 
 from ipseval.errors import Problem
 from ipseval.loading.formats import RawColumn, RawTable
+from ipseval.loading.messages import counted
 
 # A column of pseudonyms is refused by mistake less than once in 100 000 columns.
 _BY_CHANCE = 1e-5
@@ -129,7 +130,10 @@ def _reason(name: str, column: RawColumn) -> tuple[str, str, str] | None:
         if reason := _national_number(number, values, plain, column.is_number):
             return reason
     if emails := sum(bool(_EMAIL.search(value)) for value in values):
-        return "email_address", f"{emails} of {len(values)} values hold an e-mail address.", _REMOVE
+        message = counted(
+            "{n} of {total} <value|values> [holds|hold] an e-mail address.", emails, len(values)
+        )
+        return "email_address", message, _REMOVE
     if reason := _phone(values, plain, column.is_number):
         return reason
     if _PERSON_NAMES.search(plain):
@@ -156,7 +160,8 @@ def _national_number(
     more_than_chance = bdtrc(len(passing) - 1, len(candidates), number.by_chance) < _BY_CHANCE
     if not (more_than_chance or is_formatted or _NUMBER_NAMES.search(name)):
         return None
-    message = f"{len(passing)} of {len(values)} values pass the check of {number.called}."
+    message = "{n} of {total} <value|values> [passes|pass] the check of {shown}."
+    message = counted(message, len(passing), len(values), shown=number.called)
     return number.rule, message, _PSEUDONYM
 
 
@@ -168,7 +173,8 @@ def _phone(values: Sequence[str], name: str, is_number: bool) -> tuple[str, str,
     is_international = any(value.strip().startswith("+") for value in phones)
     if is_number or not phones or not (is_named or is_international or 2 * len(phones) >= len(values) >= 3):
         return None
-    return "phone_number", f"{len(phones)} of {len(values)} values look like telephone numbers.", _REMOVE
+    message = "{n} of {total} <value|values> [looks like a telephone number|look like telephone numbers]."
+    return "phone_number", counted(message, len(phones), len(values)), _REMOVE
 
 
 def _plain(name: str) -> str:

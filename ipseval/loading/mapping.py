@@ -12,7 +12,7 @@ from typing import Any
 
 from ipseval import schema
 from ipseval.errors import Problem
-from ipseval.loading.design import check_strata, design_of
+from ipseval.loading.design import design_of
 from ipseval.loading.messages import did_you_mean, refuse
 from ipseval.loading.section import Section
 from ipseval.trial import Design, Variable
@@ -77,27 +77,28 @@ class TableSource:
 
 @dataclass(frozen=True)
 class TrialMapping:
-    """The whole of ``trial.toml``, checked."""
+    """The whole of ``trial.toml``, checked; ``design`` is None where it is not known from the file."""
 
     path: Path
     name: str
     title: str
     simulated: bool
     registration: str
-    design: Design
+    design: Design | None
+    arms: tuple[str, ...]
     sources: tuple[TableSource, ...]
     covariates: Mapping[str, Declared]
     scores: Mapping[str, Declared]
     quarantine: frozenset[str]
 
 
-def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping | None, list[Problem]]:
+def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping, list[Problem]]:
     """Read and check ``trial.toml``; ``rules`` are the names that quarantine may use.
 
     Returns
     -------
-    mapping : TrialMapping or None
-        None when the arms or the files are not known, so that nothing can be read.
+    mapping : TrialMapping
+        What the file does say, so that the data can be checked as far as that goes.
     problems : list of Problem
         Every mistake in the file.
     """
@@ -105,11 +106,14 @@ def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping | None
     top = Section(_read_toml(path), "", problems)
     study, rule_section = top.section("study"), top.section("rules")
     arm_labels = top.section("arm_labels")
-    design = design_of(top.section("design"), arm_labels, currency=study.text("currency"))
     covariates = _declared(top.section("covariates"), "participants")
+    columns = (*schema.table("participants").names, *covariates)
+    arms, design = design_of(
+        top.section("design"), arm_labels, currency=study.text("currency"), columns=columns
+    )
     scores = _declared(top.section("scores"), "visits")
     declared = {"participants": covariates, "visits": scores}
-    sources = _sources(top, path.parent, declared, design.arms if design else ())
+    sources = _sources(top, path.parent, declared, arms)
     quarantine = rule_section.texts("quarantine")
     for rule in quarantine:
         if rule not in rules:
@@ -119,13 +123,8 @@ def read_mapping(path: Path, rules: frozenset[str]) -> tuple[TrialMapping | None
     title, registration, simulated = study.text("title"), study.text("registration"), study.flag("simulated")
     for section in (study, rule_section, top):
         section.close()
-    if design is None or not any(source.name == "participants" for source in sources):
-        return None, problems
-    check_strata(design, covariates, problems)
-    mapping = TrialMapping(
-        path, name, title, simulated, registration, design, sources, covariates, scores, frozenset(quarantine)
-    )
-    return mapping, problems
+    facts = (path, name, title, simulated, registration, design, arms, sources, covariates, scores)
+    return TrialMapping(*facts, frozenset(quarantine)), problems
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
@@ -29,11 +30,12 @@ def found(
     message: str,
     remedy: str = "",
     severity: str = "error",
+    **fields: str,
 ) -> list[Problem]:
     """Return one problem for the rows of ``frame`` that ``mask`` marks, or none if it marks none.
 
-    ``message`` may hold ``{n}`` and ``{total}``. The index of ``frame`` holds the row numbers of the
-    source, counted from 1.
+    ``message`` is for ``counted``. The index of ``frame`` holds the row numbers of the source, counted
+    from 1.
     """
     marked = mask.fillna(False).astype("bool")
     if not marked.any():
@@ -42,8 +44,23 @@ def found(
     persons: tuple[str, ...] = ()
     if "participant_id" in frame:
         persons = tuple(frame.loc[rows, "participant_id"].dropna().unique())
-    text = message.format(n=len(rows), total=len(frame))
+    text = counted(message, len(rows), len(frame), **fields)
     return [Problem(severity, table, column, rule, text, remedy, len(rows), tuple(map(int, rows)), persons)]
+
+
+def counted(message: str, n: int, total: int = 0, **fields: str) -> str:
+    """Return a message with its counts, its words in the singular or the plural.
+
+    ``[is|are]`` goes by ``{n}``, ``<row|rows>`` by the ``{total}`` that the n are some of.
+
+    Examples
+    --------
+    >>> counted("{n} of {total} <row|rows> [is|are] blank.", 1, 4)
+    '1 of 4 rows is blank.'
+    """
+    text = re.sub(r"\[([^|\]]*)\|([^\]]*)\]", r"\1" if n == 1 else r"\2", message)
+    text = re.sub(r"<([^|>]*)\|([^>]*)>", r"\1" if total == 1 else r"\2", text)
+    return text.format(n=n, total=total, **fields)
 
 
 def refuse(table: str, rule: str, message: str, remedy: str = "", *, column: str = "") -> NoReturn:
@@ -115,15 +132,20 @@ def _printable(person: str) -> str:
     return person if person.isprintable() and len(person) <= 30 else quoted([person])
 
 
+def numbered(what: str, names: Sequence[object], at_most: int = 3) -> str:
+    """Return "row 3", or "rows 3, 4, 9 and 2 more"."""
+    return f"{what}{'' if len(names) == 1 else 's'} {named_list(map(str, names), at_most)}"
+
+
 def _lines(problem: Problem, at_most: int) -> list[str]:
     place = ".".join(part for part in (problem.table, problem.column) if part)
     lines = [f"  {place} [{problem.rule}]".replace("   [", "  ["), f"    {problem.message}"]
     lines.extend(f"    {line}" for line in problem.remedy.splitlines())
     where = []
     if problem.persons:
-        where.append("persons " + named_list(map(_printable, problem.persons), at_most))
+        where.append(numbered("person", [_printable(person) for person in problem.persons], at_most))
     if problem.rows:
-        where.append("rows " + named_list(map(str, problem.rows), at_most))
+        where.append(numbered("row", problem.rows, at_most))
     if where:
         lines.append("    " + "; ".join(where))
     return lines

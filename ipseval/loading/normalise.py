@@ -16,7 +16,7 @@ from ipseval.loading.categories import read_codes
 from ipseval.loading.cells import FRACTIONAL_ID, Fault, Value, cell_reader, looks_missing, not_a_flag
 from ipseval.loading.formats import RawColumn, RawTable
 from ipseval.loading.mapping import NO, YES, TableSource
-from ipseval.loading.messages import did_you_mean, found, quoted
+from ipseval.loading.messages import counted, did_you_mean, found, quoted
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,9 @@ def _column_problems(column: _Column, frame: pd.DataFrame, table: str) -> list[P
             table=table,
             column=about.name,
             rule=fault.rule,
-            message="{n} of {total} values " + _braces(fault.what) + ".",
+            message="{n} of {total} <value|values> " + fault.what + ".",
             remedy=fault.remedy,
+            shown=fault.shown,
         )
     empty = column.cells.isna() & ~faulty
     if about.required and empty.all() and len(empty):
@@ -216,14 +217,10 @@ def _column_problems(column: _Column, frame: pd.DataFrame, table: str) -> list[P
             table=table,
             column=about.name,
             rule="missing_value",
-            message="{n} of {total} values are missing, and this column must be complete.",
+            message="{n} of {total} <value|values> [is|are] missing, and this column must be complete.",
             remedy="Complete the source, or add missing_value to [rules] quarantine to set the rows aside.",
         )
     return problems
-
-
-def _braces(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _all_missing(table: str, column: str, rows: int) -> Problem:
@@ -254,7 +251,10 @@ def _source_notices(column: _Column, raw: RawColumn, source: TableSource) -> lis
         if words:
             count = int(column.cells.isin(words).sum())
             remedy = f"If it means missing, write missing = [...] for {source.name}."
-            notice("looks_missing", f"{count} values are {quoted(words)}, kept as a code.", remedy, count)
+            message = counted(
+                "{n} [value is|values are] {shown}, kept as a code.", count, shown=quoted(words)
+            )
+            notice("looks_missing", message, remedy, count)
         if raw.labels and about.name not in source.declared and about.name not in source.codes:
             remedy = f"To use the labels, map them under [tables.{source.name}.codes.{about.name}]."
             notice("value_labels", "The file labels these codes; the codes are used.", remedy)
@@ -267,5 +267,13 @@ def _canonical_labels(source: TableSource, column: str, labels: Mapping[str, str
 
 
 def _unused(table: str, names: Sequence[str]) -> Problem:
-    message = f"{len(names)} source columns are neither mapped nor declared and are not used: "
-    return Problem("notice", table, "", "unused_columns", message + quoted(names, 8) + ".", count=len(names))
+    message = counted(
+        "{n} [column|columns] of the file [is|are] neither mapped nor declared, and not used: {shown}.",
+        len(names),
+        shown=quoted(names, 8),
+    )
+    where = {"participants": "[covariates.NAME]", "visits": "[scores.NAME]"}.get(table)
+    remedy = f"To use one, map it under [tables.{table}.columns]" + (
+        f" or declare it as {where}." if where else "."
+    )
+    return Problem("notice", table, "", "unused_columns", message, remedy, count=len(names))

@@ -22,7 +22,7 @@ def one_row_each(tables: Tables) -> list[Problem]:
         table="participants",
         column="arm",
         rule="person_in_two_arms",
-        message="{n} of {total} rows are of a person who is in two arms.",
+        message="{n} of {total} <row|rows> [is|are] of a person who is in two arms.",
         remedy="Find out which arm was randomised, or quarantine person_in_two_arms to set all of "
         "the person's rows aside.",
     )
@@ -32,7 +32,7 @@ def one_row_each(tables: Tables) -> list[Problem]:
         table="participants",
         column="participant_id",
         rule="duplicate_person",
-        message="{n} of {total} rows are of a person who has a row already.",
+        message="{n} of {total} <row|rows> [is|are] of a person who has a row already.",
         remedy="Keep one row per person; if two people share an id, give them different ones.",
     )
 
@@ -55,7 +55,7 @@ def followed_from_randomisation(tables: Tables) -> list[Problem]:
         table="participants",
         column="followed_until",
         rule="followed_until_before_randomised",
-        message="{n} of {total} people are followed until a day before they were randomised.",
+        message="{n} of {total} <person|people> [is|are] followed until a day before randomisation.",
         remedy="Correct one of the two dates; someone never followed is followed until randomised_on.",
     )
 
@@ -73,7 +73,7 @@ def each_arm_has_people(tables: Tables) -> list[Problem]:
             "Check the codes of the arms under [tables.participants.codes.arm].",
         )
         for arm in tables.design.arms
-        if not arms.isna().any() and not (arms == arm).any()
+        if len(arms) and not arms.isna().any() and not (arms == arm).any()
     ]
 
 
@@ -88,8 +88,9 @@ def no_person_is_called_an_arm(tables: Tables) -> list[Problem]:
         table="participants",
         column="participant_id",
         rule="person_called_an_arm",
-        message="{n} of {total} people have an id that is the name of an arm, or a word of its label.",
-        remedy="Give them another pseudonym: results name the arms, and would seem to name these people.",
+        message="{n} of {total} <person|people> [has|have] an id that is the name of an arm, or a word "
+        "of its label.",
+        remedy="Give another pseudonym: results name the arms, and would seem to name a person.",
     )
 
 
@@ -100,14 +101,14 @@ def completed_in_full(tables: Tables) -> list[Problem]:
     followed = (people["followed_until"] - people["randomised_on"]).dt.days
     return found(
         people,
-        (people["end_reason"] == "completed") & (followed < needed),
+        (people["end_reason"] == "completed") & (followed >= 0) & (followed < needed),
         table="participants",
         column="followed_until",
         rule="completed_short",
         severity="notice",
-        message="{n} of {total} people completed follow-up, yet were followed short of the planned "
-        f"{design.follow_up_months} months by more than {design.tolerance_days} days.",
-        remedy="They count as followed to the date given; widen tolerance_days only if that is the protocol.",
+        message="{n} of {total} <person|people> completed follow-up, yet [was|were] followed short of the "
+        f"planned {design.follow_up_months} months by more than {design.tolerance_days} days.",
+        remedy="The date given is what counts; widen tolerance_days only if that is the protocol.",
     )
 
 
@@ -123,7 +124,8 @@ def inside_the_data_cut(tables: Tables) -> list[Problem]:
         column="followed_until",
         rule="followed_after_data_cut",
         severity="notice",
-        message="{n} of {total} people are followed past the data cut of " + f"{cut.isoformat()}.",
+        message="{n} of {total} <person|people> [is|are] followed past the data cut of "
+        + f"{cut.isoformat()}.",
         remedy="Correct followed_until, or data_cut.",
     )
 
@@ -138,7 +140,7 @@ def sites_and_end_reasons(tables: Tables) -> list[Problem]:
     if "end_reason" not in people:
         message = "There is no end_reason: nobody counts as having completed follow-up or died."
         problems.append(Problem("notice", "participants", "end_reason", "no_end_reason", message))
-    if not {"jobs", "visits", "months"} & set(tables.frames):
+    if not {"jobs", "visits", "months"} & (set(tables.frames) | tables.unread):
         message = "There is no table of jobs, visits or months: no outcome can be computed."
         problems.append(Problem("notice", "participants", "", "no_outcomes", message))
     return problems

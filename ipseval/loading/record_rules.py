@@ -24,7 +24,8 @@ def person_was_randomised(tables: Tables) -> list[Problem]:
             table=name,
             column="participant_id",
             rule="unknown_person",
-            message=f"{{n}} of {{total}} rows of {name} are of a person who is not among the participants.",
+            message=f"{{n}} of {{total}} <row|rows> of {name} [is|are] of a person who is not among the "
+            "participants.",
             remedy="Compare how ids are written in the two files (leading zeros, case, spaces).",
         )
     return problems
@@ -42,7 +43,7 @@ def one_row_per_key(tables: Tables) -> list[Problem]:
                 table=name,
                 column=", ".join(key),
                 rule="duplicate_key",
-                message=f"{{n}} of {{total}} rows repeat another row's {' and '.join(key)}.",
+                message=f"{{n}} of {{total}} <row|rows> [repeats|repeat] another row's {' and '.join(key)}.",
                 remedy=_KEEP_ONE.format(rule="duplicate_key"),
             )
         elif name != "participants":
@@ -53,8 +54,8 @@ def one_row_per_key(tables: Tables) -> list[Problem]:
                 column="",
                 rule="duplicate_rows",
                 severity="notice",
-                message="{n} of {total} rows repeat another row in every column. They are kept: days "
-                "count once, but hours, earnings and amounts count again.",
+                message="{n} of {total} <row|rows> [repeats|repeat] another row in every column, and "
+                "[is|are] kept: days count once, but hours, earnings and amounts count again.",
                 remedy="If they are copies, quarantine duplicate_rows.",
             )
     return problems
@@ -76,7 +77,7 @@ def periods_in_order(tables: Tables) -> list[Problem]:
             table=name,
             column=end,
             rule="ends_before_start",
-            message=f"{{n}} of {{total}} rows of {name} end before they start.",
+            message=f"{{n}} of {{total}} <row|rows> of {name} [ends before it starts|end before they start].",
             remedy="Correct one of the two dates in the source.",
         )
     return problems
@@ -99,21 +100,30 @@ def jobs_and_follow_up(tables: Tables) -> list[Problem]:
         table="jobs",
         column="started_on",
         rule="job_after_death",
-        message="{n} of {total} jobs start after the person died.",
+        message="{n} of {total} <job|jobs> [starts|start] after the person died.",
         remedy="Correct the date of the job or of the death, or quarantine job_after_death.",
     )
     for rule, mask, message in (
-        ("job_after_follow_up", after & ~died, "start after the person's follow-up and do not count."),
-        ("job_before_randomisation", before, "ended before randomisation and do not count."),
+        (
+            "job_after_follow_up",
+            after & ~died,
+            "[starts|start] after the person's follow-up and [does|do] not count.",
+        ),
+        ("job_before_randomisation", before, "ended before randomisation and [does|do] not count."),
         (
             "job_under_way",
             under_way,
-            "were under way at randomisation and are not new; competitive ones count for days and hours.",
+            "[was|were] under way at randomisation and [is|are] not new; competitive ones count for days "
+            "and hours.",
         ),
-        ("job_past_death", (end > person["followed_until"]) & died & ~after, "end after the person died."),
+        (
+            "job_past_death",
+            (end > person["followed_until"]) & died & ~after,
+            "[ends|end] after the person died.",
+        ),
     ):
         column = "ended_on" if rule == "job_past_death" else "started_on"
-        text = "{n} of {total} jobs " + message
+        text = "{n} of {total} <job|jobs> " + message
         problems += found(jobs, mask, table="jobs", column=column, rule=rule, severity="notice", message=text)
     return problems
 
@@ -130,7 +140,7 @@ def hours_known(tables: Tables) -> list[Problem]:
         column="hours_per_week",
         rule="blank_hours",
         severity="notice",
-        message="{n} of {total} jobs have no hours; hours worked are unknown there, not zero.",
+        message="{n} of {total} <job|jobs> [has|have] no hours; hours worked are unknown there, not zero.",
     )
 
 
@@ -138,7 +148,7 @@ def somebody_worked(tables: Tables) -> list[Problem]:
     """Say when no arm has a single new competitive job, or no visit finds anybody employed."""
     jobs, visits = tables.frames.get("jobs"), tables.frames.get("visits")
     problems = []
-    if jobs is not None and {"participant_id", "started_on", "kind"} <= set(jobs):
+    if jobs is not None and len(jobs) and {"participant_id", "started_on", "kind"} <= set(jobs):
         person = tables.follow_up(jobs)
         outside = (jobs["started_on"] < person["randomised_on"]) | (
             jobs["started_on"] > person["followed_until"]
@@ -171,7 +181,8 @@ def visits_took_place(tables: Tables) -> list[Problem]:
         table="visits",
         column="visited_on",
         rule="visit_without_date",
-        message="{n} of {total} visits have a result but no date; a blank date says no visit took place.",
+        message="{n} of {total} <visit|visits> [has|have] a result but no date; a blank date says that no "
+        "visit took place.",
         remedy="Complete visited_on, or blank the result.",
     )
     problems += found(
@@ -180,7 +191,7 @@ def visits_took_place(tables: Tables) -> list[Problem]:
         table="visits",
         column="visited_on",
         rule="visit_after_death",
-        message="{n} of {total} visits took place after the person died.",
+        message="{n} of {total} <visit|visits> took place after the person died.",
         remedy="Correct the date of the visit or of the death.",
     )
     return problems + found(
@@ -190,7 +201,7 @@ def visits_took_place(tables: Tables) -> list[Problem]:
         column="visited_on",
         rule="visit_outside_follow_up",
         severity="notice",
-        message="{n} of {total} visits took place outside the person's follow-up.",
+        message="{n} of {total} <visit|visits> took place outside the person's follow-up.",
     )
 
 
@@ -206,7 +217,7 @@ def visits_planned(tables: Tables) -> list[Problem]:
         column="participant_id",
         rule="no_visits",
         severity="notice",
-        message="{n} of {total} people have no visit.",
+        message="{n} of {total} <person|people> [has|have] no visit.",
     )
     planned = (0, *tables.design.assessment_months)
     if len(planned) > 1:
@@ -217,7 +228,7 @@ def visits_planned(tables: Tables) -> list[Problem]:
             column="visit_month",
             rule="unplanned_month",
             severity="notice",
-            message="{n} of {total} visits are at a month outside assessment_months.",
+            message="{n} of {total} <visit|visits> [is|are] at a month outside assessment_months.",
         )
     return problems
 
@@ -234,6 +245,6 @@ def sites_known(tables: Tables) -> list[Problem]:
         table="fidelity",
         column="site",
         rule="unknown_site",
-        message="{n} of {total} reviews are of a site at which nobody was randomised.",
+        message="{n} of {total} <review|reviews> [is|are] of a site at which nobody was randomised.",
         remedy="Compare how sites are written in the two files, or map [tables.fidelity.codes.site].",
     )

@@ -4,34 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from ipseval.errors import Problem
 from ipseval.loading import person_rules, record_rules
 from ipseval.loading.messages import found
 from ipseval.loading.tables import Tables
 
-Rule = Callable[[Tables], list[Problem]]
+
+class Rule(NamedTuple):
+    """What is looked for, and what must be known to look for it."""
+
+    judge: Callable[[Tables], list[Problem]]
+    #: Columns of the participants; None where the rule is about other tables alone.
+    columns: tuple[str, ...] | None = ()
+    design: bool = False
+
+    def __call__(self, tables: Tables) -> list[Problem]:
+        """Return what breaks the rule, as far as it can be known."""
+        is_known = self.columns is None or tables.have(*self.columns)
+        return self.judge(tables) if is_known and not (self.design and tables.stated is None) else []
+
+
+_FOLLOW_UP = ("randomised_on", "followed_until")
+_FOLLOWED = ("participant_id", *_FOLLOW_UP)
 
 #: In order: people first, so that the records of a person set aside are judged as such.
 _PERSON_RULES: tuple[Rule, ...] = (
-    person_rules.one_row_each,
-    person_rules.followed_from_randomisation,
+    Rule(person_rules.one_row_each, ("participant_id", "arm")),
+    Rule(person_rules.followed_from_randomisation, _FOLLOW_UP),
 )
 _RECORD_RULES: tuple[Rule, ...] = (
-    person_rules.each_arm_has_people,
-    person_rules.no_person_is_called_an_arm,
-    person_rules.completed_in_full,
-    person_rules.inside_the_data_cut,
-    person_rules.sites_and_end_reasons,
-    record_rules.person_was_randomised,
-    record_rules.one_row_per_key,
-    record_rules.periods_in_order,
-    record_rules.jobs_and_follow_up,
-    record_rules.hours_known,
-    record_rules.somebody_worked,
-    record_rules.visits_took_place,
-    record_rules.visits_planned,
-    record_rules.sites_known,
+    Rule(person_rules.each_arm_has_people, ("arm",), design=True),
+    Rule(person_rules.no_person_is_called_an_arm, ("participant_id",), design=True),
+    Rule(person_rules.completed_in_full, _FOLLOW_UP, design=True),
+    Rule(person_rules.inside_the_data_cut, ("followed_until",), design=True),
+    Rule(person_rules.sites_and_end_reasons),
+    Rule(record_rules.person_was_randomised, ("participant_id",)),
+    Rule(record_rules.one_row_per_key, None),
+    Rule(record_rules.periods_in_order, None),
+    Rule(record_rules.jobs_and_follow_up, _FOLLOWED),
+    Rule(record_rules.hours_known, None),
+    Rule(record_rules.somebody_worked, _FOLLOWED, design=True),
+    Rule(record_rules.visits_took_place, _FOLLOWED),
+    Rule(record_rules.visits_planned, ("participant_id",), design=True),
+    Rule(record_rules.sites_known, ("site",)),
 )
 
 #: The rules about single rows, whose rows ``[rules] quarantine`` may set aside.
@@ -83,11 +100,11 @@ def check(
         a person set aside go too, counted per table. What is set aside is not judged by other rules
         between tables; a fault of a cell needs its own rule named.
     """
-    randomised = set(tables.people["participant_id"].dropna())
+    randomised = tables.randomised
     tables, problems = _set_aside(tables, cell_problems, quarantine)
     tables, aside = _quarantined(tables, _PERSON_RULES, quarantine)
     problems += aside
-    gone = randomised - set(tables.people["participant_id"].dropna())
+    gone = randomised - tables.randomised
     tables, aside = _follow_their_person(tables, gone)
     problems += aside
     tables, aside = _quarantined(tables, _RECORD_RULES, quarantine)
@@ -134,7 +151,7 @@ def _follow_their_person(tables: Tables, gone: Collection[str]) -> tuple[Tables,
             column="participant_id",
             rule="person_set_aside",
             severity="set aside",
-            message="{n} of {total} rows are of a person who is set aside.",
+            message="{n} of {total} <row|rows> [is|are] of a person who is set aside.",
         ):
             problems.append(problem)
             tables = tables.without(name, problem.rows)

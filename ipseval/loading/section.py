@@ -36,18 +36,18 @@ class Section:
         place = ".".join(part for part in (self.path, key) if part)
         self.problems.append(Problem("error", "trial.toml", place, rule, message, remedy))
 
-    def _get(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:
+    def _get(self, key: str, kind: type | tuple[type, ...], words: str, example: str) -> Any:
         self._asked.add(key)
         value = self._values.get(key)
         is_flag_for_number = isinstance(value, bool) and kind is not bool
         if value is None or (isinstance(value, kind) and not is_flag_for_number):
             return value
-        self.complain(key, "wrong_type", f"{value!r} is not {words}.", "See the how-to on loading data.")
+        self.complain(key, "wrong_type", f"{value!r} is not {words}.", f"Write {key} = {example}.")
         return None
 
     def text(self, key: str, default: str = "", options: Collection[str] = ()) -> str:
         """Return a text, one of ``options`` if those are given."""
-        value = self._get(key, str, "a text in quotes")
+        value = self._get(key, str, "a text in quotes", '"...", in quotes')
         if value is None:
             return default
         if options and value not in options:
@@ -58,11 +58,11 @@ class Section:
 
     def flag(self, key: str) -> bool:
         """Return true or false; false when absent."""
-        return bool(self._get(key, bool, "true or false"))
+        return bool(self._get(key, bool, "true or false", "true or false, without quotes"))
 
     def whole(self, key: str) -> int | None:
         """Return a whole number of 0 or more."""
-        value = self._get(key, int, "a whole number")
+        value = self._get(key, int, "a whole number", "30, say, without quotes")
         if value is not None and value < 0:
             self.complain(key, "wrong_type", f"{value} is negative.", "Write a whole number of 0 or more.")
             return None
@@ -70,17 +70,17 @@ class Section:
 
     def number(self, key: str) -> float | None:
         """Return a number."""
-        value = self._get(key, (int, float), "a number")
+        value = self._get(key, (int, float), "a number", "1.5, say, without quotes")
         return None if value is None else float(value)
 
     def day(self, key: str) -> date | None:
         """Return a TOML date, written without quotes."""
-        value = self._get(key, date, "a date; write 2013-01-31 without quotes")
+        value = self._get(key, date, "a date", "2013-01-31, say, without quotes")
         return value.date() if isinstance(value, datetime) else value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of texts; one text stands for a list of one, whole numbers for their digits."""
-        value = self._get(key, (list, str, int), "a list of texts")
+        value = self._get(key, (list, str, int), "a list of texts", '["...", "..."]')
         items = value if isinstance(value, list) else [] if value is None else [value]
         wrong = [item for item in items if isinstance(item, bool) or not isinstance(item, (str, int))]
         if wrong:
@@ -90,7 +90,7 @@ class Section:
 
     def section(self, key: str) -> Section:
         """Return a section below this one; empty when absent."""
-        value = self._get(key, dict, "a section of its own")
+        value = self._get(key, dict, "a section of its own", "{ ... }, or a section of that name")
         return Section(value or {}, ".".join(part for part in (self.path, key) if part), self.problems)
 
     def close(self) -> None:

@@ -238,7 +238,7 @@ def test_a_separator_inside_quotes_is_not_one(tmp_path):
         ("p.csv", "\n \n", "empty_file", "'p.csv' is empty"),
         ("p.csv", "a,b\n1,2\n1,2,3\n4\n", "ragged_rows", "2 of 3 rows do not have the 2 fields"),
         ("p.csv", 'a,b\n"1,2\n3,4\n', "unreadable_file", "is not well-formed text"),
-        ("p.csv", "a,b,a\n1,2,3\n", "duplicate_column", "1 column names occur more than once: 'a'"),
+        ("p.csv", "a,b,a\n1,2,3\n", "duplicate_column", "1 column name occurs more than once: 'a'"),
         ("p.doc", "x", "unknown_format", "Files ending in '.doc' cannot be read"),
         ("p.xlsx", "no workbook", "unreadable_file", "cannot be read as .xlsx"),
         ("p.parquet", "no parquet", "unreadable_file", "cannot be read as .parquet"),
@@ -255,7 +255,7 @@ def test_a_missing_file_or_folder_says_so(tmp_path):
     folder = trial_folder(tmp_path / "trial", mapping=in_file("participant.csv"))
     problem = the_problem(folder, "no_such_file")
     assert "'participant.csv' does not exist in the folder 'trial'" in problem.message
-    assert problem.remedy == "Did you mean 'participants.csv'?"
+    assert problem.remedy == "Did you mean 'participants.csv'? Correct file under [tables.participants]."
     with pytest.raises(DataError, match="'nowhere' does not exist"):
         load(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"There is no trial\.toml in"):
@@ -318,7 +318,7 @@ def test_a_formula_without_a_stored_value_is_refused(tmp_path):
     folder = trial_folder(tmp_path, mapping=in_file("p.xlsx"))
     workbook(folder, excel_rows("=DATE(2010,1,15)"))
     assert (
-        "1 cells hold a formula without a stored value"
+        "1 cell holds a formula without a stored value"
         in the_problem(folder, "formula_without_value").message
     )
 

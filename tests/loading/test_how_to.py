@@ -18,7 +18,7 @@ def test_its_trial_toml_has_no_mistake(tmp_path):
     (tmp_path / "trial.toml").write_text(BLOCKS[0], encoding="utf-8")
     mapping, problems = read_mapping(tmp_path / "trial.toml", ROW_RULES)
     assert problems == []
-    assert mapping is not None
+    assert mapping.design is not None
     assert [source.name for source in mapping.sources] == ["participants", "jobs"]
 
 

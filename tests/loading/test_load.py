@@ -178,9 +178,9 @@ def test_the_text_of_the_error_lists_every_problem_with_persons_and_rows(tmp_pat
     text = str(caught.value)
     assert text.startswith("3 errors in the data of")
     assert "participants.age [not_a_number]" in text
-    assert "1 of 4 values are not numbers." in text
-    assert "persons 002; rows 2" in text
-    assert "are not between 0 and 100 hours/week" in text
+    assert "1 of 4 values is not a number." in text
+    assert "person 002; row 2" in text
+    assert "is not between 0 and 100 hours/week" in text
     assert "forty" not in text
     assert "2010-02-30" not in text
 

@@ -7,7 +7,7 @@ import pytest
 from ipseval.errors import DataError
 from ipseval.loading import inspect, load
 from ipseval.loading.rules import ROW_RULES
-from tests.loading.trials import MAPPING, PARTICIPANTS, replaced, the_problem, trial_folder
+from tests.loading.trials import JOBS, MAPPING, PARTICIPANTS, replaced, the_problem, trial_folder, with_cell
 
 # What is written instead of what; the rule; the place; words of the message or the remedy.
 MISTAKES = [
@@ -96,6 +96,37 @@ def test_every_mistake_is_reported_and_not_the_first(tmp_path):
         if problem.severity == "error"
     ]
     assert {problem.column for problem in errors} == {"study.simulatd", "scores.qol.higher"}
+
+
+def test_what_the_data_show_is_reported_beside_a_mapping_that_cannot_be_carried_out(tmp_path):
+    folder = trial_folder(
+        tmp_path,
+        mapping=replaced(MAPPING, 'reference = "usual"', 'reference = "TAU"'),
+        participants=with_cell(PARTICIPANTS, 2, "arm", "ips"),
+        jobs=with_cell(with_cell(JOBS, 1, "ended_on", "2010-05-31"), 2, "participant_id", "X9"),
+    )
+    trial, problems = inspect(folder)
+    assert trial is None
+    rules = {problem.rule for problem in problems if problem.severity == "error"}
+    assert rules == {"reference_not_named", "code_spelling", "ends_before_start", "unknown_person"}
+
+
+def test_a_column_that_is_missing_hides_no_fault_that_can_be_seen_without_it(tmp_path):
+    folder = trial_folder(
+        tmp_path,
+        participants=PARTICIPANTS.replace("randomised_on", "day_0"),
+        jobs=with_cell(with_cell(JOBS, 1, "ended_on", "2010-05-31"), 2, "participant_id", "X9"),
+    )
+    rules = {problem.rule for problem in inspect(folder)[1] if problem.severity == "error"}
+    assert rules == {"missing_column", "ends_before_start", "unknown_person"}
+
+
+def test_without_participants_the_other_tables_are_still_read(tmp_path):
+    folder = trial_folder(tmp_path, jobs=with_cell(JOBS, 1, "ended_on", "2010-05-31"))
+    (folder / "participants.csv").unlink()
+    rules = {problem.rule for problem in inspect(folder)[1]}
+    assert {"no_such_file", "ends_before_start"} <= rules
+    assert "unknown_person" not in rules  # nobody is known, so nobody is known to be a stranger
 
 
 def test_a_mapping_with_a_byte_order_mark_is_read(tmp_path):
