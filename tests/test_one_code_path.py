@@ -15,6 +15,7 @@ from ipseval.estimate.amounts import amounts
 from ipseval.estimate.describe import describe
 from ipseval.estimate.mixed import mixed
 from ipseval.estimate.rates import rates
+from ipseval.estimate.recurrent import recurrent
 from ipseval.estimate.survival import survival
 from ipseval.evidence.published import published_results
 from ipseval.examples import example, example_folder
@@ -31,6 +32,10 @@ by = [18, 30]
 
 [endpoint.first_job]
 is = "time_to_first_job"
+horizon = 30
+
+[endpoint.new_jobs]
+is = "job_starts"
 horizon = 30
 
 [endpoint.at_visits]
@@ -58,6 +63,12 @@ endpoint = "found_work"
 estimator = "survival"
 endpoint = "first_job"
 milestones = [18, 30]
+
+[analysis.recurrent]
+estimator = "recurrent"
+endpoint = "new_jobs"
+milestones = [18, 30]
+adjust = ["age"]
 
 [analysis.mixed]
 estimator = "mixed"
@@ -100,6 +111,7 @@ def by_functions() -> Results:
         describe(trial, name="people")
         + rates(trial, endpoints.ever_employed(by=[18, 30]))
         + survival(trial, endpoints.time_to_first_job(horizon=30), milestones=[18, 30])
+        + recurrent(trial, endpoints.job_starts(horizon=30), milestones=[18, 30], adjust=["age"])
         + mixed(trial, endpoints.employed_at(month=[6, 18, 30], source="visits"), adjust=["site"])
         + mixed(
             trial,

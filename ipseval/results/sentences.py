@@ -32,7 +32,7 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     outcomes were unknown and how they were counted, the method, and whatever the note says.
     """
     parts = {
-        "what": _what(row, lang),
+        "what": what(row, lang),
         "who": _who(row, results.provenance.get("trial", {}), lang),
         "when": when(row, lang),
     }
@@ -54,17 +54,17 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     return " ".join(said)
 
 
-def _what(row: pd.Series, lang: str) -> str:
+def what(row: pd.Series, lang: str = "en") -> str:
     """Return the quantity, and what else it is about: a covariate, a category, a reason."""
-    what = words.text(f"quantity.{row['quantity']}", lang)
+    named = words.text(f"quantity.{row['quantity']}", lang)
     subject, _, category = str(row["term"]).partition("=")
     if not subject or subject in _SAID_BY_THE_QUANTITY:
-        return what
+        return named
     about = words.text(f"term.{subject}", lang) if words.has(f"term.{subject}") else subject
     if category:
         known = f"term.{category}"
         about = f"{about} = {words.text(known, lang) if words.has(known) else category}"
-    return words.text("sentence.about", lang, what=what, about=about)
+    return words.text("sentence.about", lang, what=named, about=about)
 
 
 def value(row: pd.Series, lang: str = "en") -> str:
@@ -213,6 +213,14 @@ def _compared(row: pd.Series, lang: str) -> list[str]:
         said.append(words.text("sentence.estimand", lang))
     if interval := part_of(row["setting"], "interval"):
         said.append(words.text(f"sentence.interval_{interval}", lang))
+    if by_month := columns_of(row["setting"], "by_month", lang):
+        said.append(words.text("sentence.by_month", lang, names=by_month))
+    if part_of(row["setting"], "covariance"):
+        said.append(words.text("sentence.covariance_per_arm", lang))
+    for choice in ("variance", "df"):
+        if chosen := part_of(row["setting"], choice):
+            name = words.text(f"model.{choice}.{chosen}", lang)
+            said.append(words.text(f"sentence.{choice}", lang, name=name))
     if began := part_of(row["setting"], "began"):
         said.append(words.text(f"sentence.began_{began}", lang))
     return said

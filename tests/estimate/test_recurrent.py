@@ -13,6 +13,7 @@ from ipseval.errors import AnalysisError
 from ipseval.estimate.amounts import amounts
 from ipseval.estimate.recurrent import recurrent
 from ipseval.estimate.survival import survival
+from ipseval.render.tables import estimates_table
 from ipseval.results import Results
 from ipseval.trial import Trial, Variable
 from tests import reference_cases
@@ -197,3 +198,10 @@ def test_refusals() -> None:
         recurrent(alpha(), endpoints.job_starts(30), strata=["region"])
     with pytest.raises(AnalysisError, match="'age' cannot be adjusted for"):
         recurrent(alpha(), endpoints.job_starts(30), adjust=["age"])
+
+
+def test_tables_say_how_many_jobs_people_had(found: Results) -> None:
+    table = estimates_table(found, "recurrent", "New jobs")
+    about = [line.heading for line in table.lines]
+    assert "Number (new jobs = 3+), IPS" in about
+    assert "Mean cumulative number of new jobs, IPS" in about

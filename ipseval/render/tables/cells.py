@@ -12,7 +12,7 @@ import pandas as pd
 from ipseval import words
 from ipseval.endpoints.base import label
 from ipseval.results import QUANTITIES, Results
-from ipseval.results.sentences import columns_of, figures, value, when
+from ipseval.results.sentences import columns_of, figures, value, what, when
 from ipseval.results.setting import part_of
 
 #: Where a line has no such number; one that should be there and is not says why.
@@ -204,8 +204,10 @@ class Writer:
         return f"{self.method(row)}: {'; '.join(columns)}" if columns else self.method(row)
 
     def about(self, row: pd.Series) -> str:
-        """Return what a line is about: "Risk difference, IPS minus usual care"."""
-        return ", ".join(part for part in (self.named("quantity", row["quantity"]), self.who(row)) if part)
+        """Return what a line is about: "Risk difference, IPS minus usual care"; a count with its category."""
+        is_category = row["quantity"] == "count" and "=" in row["term"]
+        subject = what(row, self.lang) if is_category else self.named("quantity", row["quantity"])
+        return ", ".join(part for part in (subject, self.who(row)) if part)
 
     @property
     def is_public(self) -> bool:
