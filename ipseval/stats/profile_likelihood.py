@@ -51,13 +51,11 @@ def profile_limits(
     Notes
     -----
     Newton's method on the signed root of the fall, whose slope by the coefficient needs no more than the
-    gradient at the constrained maximum. Agrees with lme4's ``confint(method = "profile")`` to about 1e-3, the
-    residue being the spline through which lme4 reads its limits.
+    gradient at the constrained maximum. Agrees to 1e-6 with a general search in R (case c13).
 
     References
     ----------
     Venzon & Moolgavkar (1988), Applied Statistics 37:87-94.
-    Bates, Maechler, Bolker & Walker (2015), Journal of Statistical Software 67(1), section 5.1.
 
     Examples
     --------

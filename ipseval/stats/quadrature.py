@@ -104,9 +104,9 @@ def _modes(theta: Floats, block: CellBlock, start: Floats, link: Link) -> Floats
     b, before, longest = start, np.zeros_like(start), np.ones_like(start)
     for _ in range(_MODE_ITERATIONS):
         first, second = link.slopes(linear + b[:, None], block.outcome)
-        slope = block.successes - (block.trials * first).sum(axis=1) - precision * b
-        curvature = (block.trials * second).sum(axis=1) + precision
-        longest = np.where(slope * before < 0.0, 0.5 * longest, longest)
+        slope = block.successes - np.einsum("ij,ij->i", block.trials, first) - precision * b
+        curvature = np.einsum("ij,ij->i", block.trials, second) + precision
+        longest[slope * before < 0.0] *= 0.5
         step = np.minimum(np.maximum(slope / curvature, -longest), longest)
         b, before = b + step, slope
         if np.abs(step).max() < _MODE_TOLERANCE * (1.0 + np.abs(b).max()):
