@@ -22,6 +22,14 @@ Floats = NDArray[np.float64]
 
 #: Rows at once: at 25 points an array of a block takes 0.8 MB, which stays in cache.
 _BLOCK_ROWS = 4096
+#: With this standard deviation the middle 95% of people differ by a factor of e^39.
+LARGEST_SD = 10.0
+
+_ITERATIONS = 100
+_HALVINGS = 30
+# Newton stops when its next step is below 1e-8 of a standard error; the decrement is that step, squared.
+_DECREMENT = 1e-16
+_FOR_LOUIS = 9
 _MODE_ITERATIONS = 200
 _MODE_TOLERANCE = 1e-13
 _DIFFERENCE = 1e-4
@@ -256,3 +264,54 @@ def _at_nodes(theta: Floats, block: PeopleBlock, mode: _Mode, points: int) -> _N
         at=at,
         precision=precision,
     )
+
+
+@dataclass(frozen=True)
+class CountPath:
+    """Where Newton's method ended; ``stopped`` is empty at a maximum, else says what ended it."""
+
+    theta: Floats
+    here: CountLikelihood
+    iterations: int
+    stopped: str = ""
+
+
+def maximise(theta: Floats, blocks: tuple[PeopleBlock, ...], points: int, least: Floats) -> CountPath:
+    """Climb to the maximum; stop where log sd or log alpha falls below ``least``, or sd is beyond bounds."""
+    columns = blocks[0].X.shape[2]
+    here = count_likelihood(theta, blocks, points)
+    for iteration in range(1, _ITERATIONS + 1):
+        # With a few points the sum is not yet the integral, of which Louis' formula is the curvature.
+        bent = here.curvature if points >= _FOR_LOUIS else hessian(theta, blocks, points, here.modes)
+        step, decrement, is_concave = _ascent(here.gradient, bent, columns)
+        if is_concave and decrement < _DECREMENT:
+            return CountPath(theta, here, iteration)
+        below = theta[columns:] < least[: theta.size - columns]
+        if below.any():
+            return CountPath(theta, here, iteration, ("sd", "alpha")[int(np.argmax(below))])
+        if theta[columns] > np.log(LARGEST_SD) and step[columns] > 0.0:
+            return CountPath(theta, here, iteration, "unbounded")
+        for _ in range(_HALVINGS):
+            there = count_likelihood(theta + step, blocks, points, here.modes)
+            if there.value >= here.value - 1e-12 * abs(here.value):
+                break
+            step = step / 2.0
+        else:
+            break
+        theta, here = theta + step, there
+    return CountPath(theta, here, iteration, "steps")
+
+
+def _ascent(gradient: Floats, curvature: Floats, columns: int) -> tuple[Floats, float, bool]:
+    """Return a step uphill, its Newton decrement, and whether the log-likelihood is concave here.
+
+    Where it is not, the absolute values of the eigenvalues still point uphill. Steps in log sd and log alpha
+    are at most 1.
+    """
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), np.finfo(float).tiny))
+    eigenvalue, vector = np.linalg.eigh(-curvature * np.outer(scale, scale))
+    along = vector.T @ (scale * gradient)
+    size = np.maximum(np.abs(eigenvalue), 1e-10)
+    step = scale * (vector @ (along / size))
+    longest = max(1.0, float(np.abs(step[columns:]).max()))
+    return step / longest, float(along @ (along / size)), bool(eigenvalue[0] > 1e-12)

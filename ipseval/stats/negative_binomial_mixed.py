@@ -19,10 +19,12 @@ from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.stats.binomial_logistic import scaled_inverse
 from ipseval.stats.count_quadrature import (
-    CountLikelihood,
+    LARGEST_SD,
+    CountPath,
     PeopleBlock,
     count_likelihood,
     hessian,
+    maximise,
     people_blocks,
 )
 from ipseval.stats.log_linear_means import MarginalMeans, log_contrast, log_linear_means
@@ -39,18 +41,11 @@ POISSON = (
     "Beyond the people's own levels the counts are not overdispersed: alpha is 0, as in a Poisson model."
 )
 
-#: With this standard deviation the middle 95% of people differ by a factor of e^39.
-LARGEST_SD = 10.0
 #: With alpha this small, relative to 1 over the mean, a variance is Poisson's but for a ten-thousandth.
 _LEAST_ALPHA = 1e-4
 _MOST_POINTS = 100
-_FOR_LOUIS = 9
 #: Where most have none there may be a maximum at sd = 0 and a higher one with most far below the others.
 _STARTS = (1.0, 3.0)
-_ITERATIONS = 100
-_HALVINGS = 30
-# Newton stops when its next step is below 1e-8 of a standard error; the decrement is that step, squared.
-_DECREMENT = 1e-16
 _NO_GAIN = 1e-8
 _MOVEMENT = 0.1
 
@@ -297,68 +292,17 @@ def _slope_at_sd_zero(
     return float((np.bincount(code, at.by_linear) ** 2 + np.bincount(code, at.twice_linear)).sum())
 
 
-def _height(path: _Path) -> float:
+def _height(path: CountPath) -> float:
     return path.here.value
 
 
-def _climbed(theta: Floats, blocks: tuple[PeopleBlock, ...], points: int, least: Floats) -> _Path:
+def _climbed(theta: Floats, blocks: tuple[PeopleBlock, ...], points: int, least: Floats) -> CountPath:
     """Climb, and on without alpha where it leads to 0."""
-    path = _climb(theta, blocks, points, least)
-    return _climb(path.theta[:-1], blocks, points, least) if path.stopped == "alpha" else path
+    path = maximise(theta, blocks, points, least)
+    return maximise(path.theta[:-1], blocks, points, least) if path.stopped == "alpha" else path
 
 
-@dataclass(frozen=True)
-class _Path:
-    """Where Newton's method ended; ``stopped`` is empty at a maximum, else says what ended it."""
-
-    theta: Floats
-    here: CountLikelihood
-    iterations: int
-    stopped: str = ""
-
-
-def _climb(theta: Floats, blocks: tuple[PeopleBlock, ...], points: int, least: Floats) -> _Path:
-    """Climb to the maximum; stop where log sd or log alpha falls below ``least``, or sd is beyond bounds."""
-    columns = blocks[0].X.shape[2]
-    here = count_likelihood(theta, blocks, points)
-    for iteration in range(1, _ITERATIONS + 1):
-        # Of a few points the sum is too coarse for the curvature of the integral.
-        bent = here.curvature if points >= _FOR_LOUIS else hessian(theta, blocks, points, here.modes)
-        step, decrement, is_concave = _ascent(here.gradient, bent, columns)
-        if is_concave and decrement < _DECREMENT:
-            return _Path(theta, here, iteration)
-        below = theta[columns:] < least[: theta.size - columns]
-        if below.any():
-            return _Path(theta, here, iteration, ("sd", "alpha")[int(np.argmax(below))])
-        if theta[columns] > np.log(LARGEST_SD) and step[columns] > 0.0:
-            return _Path(theta, here, iteration, "unbounded")
-        for _ in range(_HALVINGS):
-            there = count_likelihood(theta + step, blocks, points, here.modes)
-            if there.value >= here.value - 1e-12 * abs(here.value):
-                break
-            step = step / 2.0
-        else:
-            break
-        theta, here = theta + step, there
-    return _Path(theta, here, iteration, "steps")
-
-
-def _ascent(gradient: Floats, curvature: Floats, columns: int) -> tuple[Floats, float, bool]:
-    """Return a step uphill, its Newton decrement, and whether the log-likelihood is concave here.
-
-    Where it is not, the absolute values of the eigenvalues still point uphill. Steps in log sd and log alpha
-    are at most 1.
-    """
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), np.finfo(float).tiny))
-    eigenvalue, vector = np.linalg.eigh(-curvature * np.outer(scale, scale))
-    along = vector.T @ (scale * gradient)
-    size = np.maximum(np.abs(eigenvalue), 1e-10)
-    step = scale * (vector @ (along / size))
-    longest = max(1.0, float(np.abs(step[columns:]).max()))
-    return step / longest, float(along @ (along / size)), bool(eigenvalue[0] > 1e-12)
-
-
-def _interior(empty: NegativeBinomialMixed, path: _Path, points: int) -> NegativeBinomialMixed:
+def _interior(empty: NegativeBinomialMixed, path: CountPath, points: int) -> NegativeBinomialMixed:
     """Return the fit at a maximum with sd above 0, checked with another number of points."""
     theta, size = path.theta, path.theta.size
     inverse = scaled_inverse(-hessian(theta, empty.blocks, points, path.here.modes))
@@ -431,7 +375,7 @@ def _unbounded(empty: NegativeBinomialMixed) -> str:
     )
 
 
-def _not_converged(path: _Path) -> str:
+def _not_converged(path: CountPath) -> str:
     return (
         f"Newton's method did not converge in {path.iterations} iterations (largest derivative "
         f"{np.abs(path.here.gradient).max():.1e}). Rescale the covariates or simplify the model."
