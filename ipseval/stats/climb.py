@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
+Descent = Callable[[Floats], tuple[float, Floats]]
 
 # Half the width of the differences that make the Hessian, in standard errors: their error is its square.
 _WIDTH = 1e-4
@@ -19,6 +20,10 @@ _POLISHING = 8
 _DECREMENT = 1e-14
 # An eigenvalue of the negative Hessian this small, in standardised coordinates, says nothing of a direction.
 _FLAT = 1e-6
+# ... unless the function still rises by more than this along it: then there is no maximum.
+_RISE = 1e-4
+_QUASI_NEWTON_STEPS = 200
+_ROUNDING = 1e-12
 
 
 class Place(Protocol):
@@ -73,43 +78,55 @@ def climb(evaluate: Callable[[Floats, At | None], At], start: Floats, covariance
     covariance : (parameters, parameters) array
         A first guess of the estimates' covariance, positive definite.
     """
-    root = np.linalg.cholesky(covariance)
-    last: list[At] = []
-
-    def at(steps: Floats) -> At:
-        last[:] = [evaluate(start + root @ steps, last[0] if last else None)]
-        counted.append(1)
-        return last[0]
-
-    def downhill(steps: Floats) -> tuple[float, Floats]:
-        here = at(steps)
-        return -here.value, -(root.T @ here.gradient)
-
-    counted: list[int] = []
-    steps = minimize(downhill, np.zeros(len(start)), jac=True, method="BFGS", options={"gtol": 1e-4}).x
-    decrement, is_concave = np.inf, False
-    inverse = np.eye(len(start))
+    descent = _Downhill(evaluate, start, np.linalg.cholesky(covariance).astype(np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):  # on the way to infinity, if there is no maximum
+        steps = minimize(
+            descent,
+            np.zeros(len(start)),
+            jac=True,
+            method="BFGS",
+            options={"gtol": 1e-4, "maxiter": _QUASI_NEWTON_STEPS},
+        ).x
     for _ in range(_POLISHING):
-        inverse, is_concave = _inverse(_hessian(downhill, steps))
-        steps, decrement = _newton(downhill, steps, inverse)
+        inverse, is_concave = _inverse(_hessian(descent, steps))
+        steps, decrement = _newton(descent, steps, inverse)
         if decrement < _DECREMENT:
             break
-    here = at(steps)
+    _, slope = descent(steps)
+    assert descent.near is not None
     return Summit(
-        theta=start + root @ steps,
-        value=here.value,
-        gradient=here.gradient,
-        covariance=root @ inverse @ root.T,
+        theta=descent.theta(steps),
+        value=descent.near.value,
+        gradient=descent.near.gradient,
+        covariance=descent.root @ inverse @ descent.root.T,
         decrement=decrement,
-        evaluations=len(counted),
-        converged=is_concave and decrement < _DECREMENT,
+        evaluations=descent.evaluations,
+        converged=is_concave and decrement < _DECREMENT and bool(np.abs(slope).max() < _RISE),
     )
 
 
-def _hessian(downhill: Callable[[Floats], tuple[float, Floats]], steps: Floats) -> Floats:
+class _Downhill(Generic[At]):
+    """The negative function and its slope in coordinates ``theta = start + root steps``."""
+
+    def __init__(self, evaluate: Callable[[Floats, At | None], At], start: Floats, root: Floats) -> None:
+        self.evaluate, self.start, self.root = evaluate, start, root
+        self.near: At | None = None
+        self.evaluations = 0
+
+    def theta(self, steps: Floats) -> Floats:
+        made: Floats = self.start + self.root @ steps
+        return made
+
+    def __call__(self, steps: Floats) -> tuple[float, Floats]:
+        self.near = self.evaluate(self.theta(steps), self.near)
+        self.evaluations += 1
+        return -self.near.value, -(self.root.T @ self.near.gradient)
+
+
+def _hessian(descent: Descent, steps: Floats) -> Floats:
     """Return the Hessian by central differences of the gradient."""
     units = _WIDTH * np.eye(len(steps))
-    rows = np.array([downhill(steps + unit)[1] - downhill(steps - unit)[1] for unit in units])
+    rows = np.array([descent(steps + unit)[1] - descent(steps - unit)[1] for unit in units])
     made: Floats = (rows + rows.T) / (4.0 * _WIDTH)
     return made
 
@@ -123,21 +140,20 @@ def _inverse(hessian: Floats) -> tuple[Floats, bool]:
     return inverse, bool((eigenvalue > -_FLAT).all())
 
 
-def _newton(
-    downhill: Callable[[Floats], tuple[float, Floats]], steps: Floats, inverse: Floats
-) -> tuple[Floats, float]:
+def _newton(descent: Descent, steps: Floats, inverse: Floats) -> tuple[Floats, float]:
     """Return where steps with one Hessian lead while they help, and the decrement of the next."""
-    value, slope = downhill(steps)
+    value, slope = descent(steps)
     decrement = float(slope @ inverse @ slope)
     for _ in range(_POLISHING):
         if decrement < _DECREMENT:
             break
         tried = steps - inverse @ slope / max(1.0, np.sqrt(decrement))
-        new_value, new_slope = downhill(tried)
+        new_value, new_slope = descent(tried)
         new_decrement = float(new_slope @ inverse @ new_slope)
-        if new_value > value + 1e-10 * abs(value) or new_decrement > 0.25 * decrement:
-            if new_value <= value:
-                steps, decrement = tried, new_decrement
+        if new_value > value + _ROUNDING * abs(value):
             break
+        is_slow = new_decrement > 0.25 * decrement
         steps, value, slope, decrement = tried, new_value, new_slope, new_decrement
+        if is_slow:
+            break
     return steps, decrement
