@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ from ipseval.stats import association, two_proportions
 from ipseval.stats.exact_unconditional import exact_unconditional_test
 from ipseval.stats.non_inferiority import non_inferiority_test
 from tests.estimate.alpha import alpha
-from tests.estimate.trials import two_arms
+from tests.estimate.trials import hard_trials, two_arms
 from tests.make_trial import job, make_trial
 
+HARD = dict(hard_trials())
 BY_18 = endpoints.ever_employed(by=18)
 DIFFERENCE = "missing=as_not_employed; margin=-0.1"
 
@@ -140,6 +142,18 @@ def test_methods_on_request_are_the_kernels_own() -> None:
     assert at_margin.p_value == exact_unconditional_test(*counts, null=-0.15, alternative="greater")
     assert len(more.frame) == len(plain.frame) + len(ALSO) + 1
     assert plain.main.frame.equals(more.main.frame)
+
+
+@pytest.mark.parametrize("name", HARD, ids=str)
+def test_what_has_no_answer_over_sites_is_a_row_with_its_reason(name: str) -> None:
+    strata = ["site"] if "site" in HARD[name].participants else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = rates(HARD[name], endpoints.ever_employed(by=30), strata=strata, margin=0.1)
+    rows = found.select(quantity="non_inferiority_test").frame
+    failed = rows["status"].isin(["failed", "not_defined"])
+    assert (rows["p_value"].notna() == ~failed).all()
+    assert (rows["note"] != "").all()
 
 
 def test_a_small_arm_hides_its_verdict() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import cache
 
@@ -15,13 +16,14 @@ from ipseval.estimate.survival import DECLARATION, survival
 from ipseval.results import Results
 from ipseval.trial import Trial, Variable
 from tests import reference_cases
-from tests.estimate.trials import random_trial, two_arms
+from tests.estimate.trials import hard_trials, random_trial, two_arms
 from tests.make_trial import Row, job, make_trial, person
 
 B5, B10, B12 = (
     reference_cases.expected(case)
     for case in ("b5_left_truncation_heart", "b10_time_varying", "b12_delayed_entry_alpha")
 )
+HARD = dict(hard_trials())
 ARMS = {"group_0": "usual", "group_1": "IPS"}
 
 
@@ -195,6 +197,27 @@ def test_a_curve_that_ends_before_others_come_has_no_number() -> None:
         assert row["note"].str.contains("without the event after day 9, before others came").all()
     assert found.one(quantity="hazard_ratio", method="cox_efron").status != "failed"
     assert found.one(quantity="restricted_mean_time_lost", arm="usual", time=30).estimate > 0
+
+
+@pytest.mark.parametrize("name", HARD, ids=str)
+def test_what_has_no_answer_is_a_row_with_its_reason(name: str) -> None:
+    """Some come late, and in the other trial a whole arm comes after everything."""
+    trial = HARD[name]
+    late = np.arange(len(trial)) % 5 * 4.0
+    for days in (late, np.where(np.asarray(trial.arm) == "IPS", 3000.0, late)):
+        people = trial.participants.assign(linked_on_day=days)
+        linked = replace(
+            trial,
+            tables={**trial.tables, "participants": people},
+            covariates={"linked_on_day": Variable("linked_on_day", "number")},
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = survival(linked, endpoints.time_to_first_job(30), entry="linked_on_day", effect_by=6)
+        frame = found.frame
+        failed = frame["status"].isin(["failed", "not_defined"])
+        assert ((frame["estimate"].notna() | frame["p_value"].notna()) == ~failed).all()
+        assert (frame.loc[failed, "note"] != "").all()
 
 
 def test_a_wrong_entry_is_refused_with_what_to_do() -> None:
