@@ -51,6 +51,15 @@ def alpha(*, adjusted: bool = False) -> Clustered:
     return Clustered(data["employed"].to_numpy(), X, data["id"].to_numpy(str), np.ones(len(data)))
 
 
+def arm_each_month() -> Clustered:
+    """Trial alpha with a level per month, and an effect of the arm per month, as ``ips.mixed`` has them."""
+    data = reference_cases.data("c3_glmm_alpha")
+    data = data[data["employed"].notna()]
+    month = (data["month"].to_numpy()[:, None] == [6, 12, 18, 24, 30]).astype(float)
+    X = np.hstack([month, month * data["arm"].to_numpy(float)[:, None]])
+    return Clustered(data["employed"].to_numpy(), X, data["id"].to_numpy(str), np.ones(len(data)))
+
+
 def small_trial(seed: int = 0, *, n: int = 80, sd: float = 1.5, missing: float = 0.15) -> Clustered:
     """A simulated trial: four visits, some missing; columns are ones, arm, visit and arm by visit."""
     draw = np.random.default_rng(seed)
