@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 QUANTITIES = (*CONDITIONAL, "random_intercept_sd", "random_site_sd", *AVERAGED)
 
-#: Fewer sites are refused: their standard deviation would rest on two numbers or one.
+#: Fewer sites are refused: their standard deviation would rest on three numbers or two.
 LEAST_SITES = 4
 #: With fewer, rows are warned.
 ENOUGH_SITES = 10
@@ -41,7 +41,7 @@ AT_BOUNDARY = words.text("note.nested_variance_at_zero")
 def write_nested_site_odds(sheet: Sheet, outcome: pd.DataFrame, panel: Assessments, *, points: int) -> None:
     """Fit the model and write its rows, or rows with the reason why there are none."""
     check_points_option(points)
-    site = _sites(sheet)
+    site = _sites(sheet, panel)
     names = panel.covariates.names
     keys = {"method": method_of("nested_site", points), "setting": setting(adjust=names)}
     with sheet.attempt(*QUANTITIES, **keys):
@@ -60,8 +60,8 @@ def write_nested_site_odds(sheet: Sheet, outcome: pd.DataFrame, panel: Assessmen
         sheet.model = {"words": "nested_site_logistic", "adjusted": list(names), "points": points}
 
 
-def _sites(sheet: Sheet) -> NDArray[np.intp]:
-    """Return everyone's site as a number; refuse sites that are not there, incomplete or too few."""
+def _sites(sheet: Sheet, panel: Assessments) -> NDArray[np.intp]:
+    """Return the site of each row as a number; refuse sites that are not there, incomplete or too few."""
     people = sheet.trial.participants
     column = people["site"] if "site" in people else pd.Series(pd.NA, index=people.index)
     if missing := int(column.isna().sum()):
@@ -69,19 +69,19 @@ def _sites(sheet: Sheet) -> NDArray[np.intp]:
             f"'site' is missing for {missing} of {len(people)} participants, and model='nested_site' needs "
             f"it for all. Map it in trial.toml, or use model='random_intercept'."
         )
-    code, sites = pd.factorize(column)
-    if len(sites) < LEAST_SITES:
+    site = pd.factorize(column)[0].astype(np.intp)[panel.person]
+    if (n_sites := len(np.unique(site))) < LEAST_SITES:
         raise AnalysisError(
-            f"{len(sites)} sites cannot say how far sites lie apart (model='nested_site' needs "
-            f"{LEAST_SITES}, and ten to say it well). Use model='random_intercept' with adjust=['site']."
+            f"{n_sites} sites cannot say how far sites lie apart (model='nested_site' needs {LEAST_SITES}, "
+            f"and ten to say it well). Use model='random_intercept' with adjust=['site']."
         )
-    return code.astype(np.intp)
+    return site
 
 
 def _fit(panel: Assessments, site: NDArray[np.intp], points: int) -> NestedLogistic:
     """Return the fitted model, or refuse with the reason in terms of months and covariates."""
     try:
-        fit = nested_logistic(panel.y, panel.design, panel.person, site[panel.person], points=points)
+        fit = nested_logistic(panel.y, panel.design, panel.person, site, points=points)
     except AnalysisError as refusal:
         raise AnalysisError(panel.named(str(refusal))) from None
     refuse_without_estimates(panel, fit)

@@ -111,13 +111,13 @@ def nested_logistic(
     Laplace's approximation is poor at a few yes-or-no visits a person, and more people do not mend it. In 400
     simulated trials of 150 people with a person's intercept alone and three visits the median standard
     deviation was 0.89, 1.89 and 2.96 by Laplace and 1.00, 2.04 and 3.02 by 25 points, where the truth was
-    1, 2 and 3; the log-odds ratio was within 3% of that by 25 points where the truth was 1 or 2, and 10% above
-    it where it was 3 (``validation/laplace.py``). In reference case c10, with sites and up to five visits, it
-    puts the standard deviation of people 7% and of sites 4% lower.
+    1, 2 and 3. The log-odds ratio by Laplace was within 3% of that by 25 points where the truth was 1 or 2,
+    and 10% above it where it was 3 (``validation/laplace.py``). In reference case c10, with sites and up to
+    five visits, Laplace puts the standard deviation of people 7% and of sites 4% lower.
 
     References
     ----------
-    Rabe-Hesketh, Skrondal & Pickles (2005), Journal of Econometrics 128:301-323, section 3.
+    Rabe-Hesketh, Skrondal & Pickles (2005), Journal of Econometrics 128:301-323.
 
     Examples
     --------

@@ -7,7 +7,7 @@ site is over v, of a product of integrals over each u:
 - the nodes of v stand around the joint mode of the site and its people, scaled by the joint curvature with
   the people's u profiled out;
 - at each of them the nodes of a u stand around its own mode given v, scaled by the curvature there
-  (Rabe-Hesketh, Skrondal & Pickles 2005, section 3).
+  (Rabe-Hesketh, Skrondal & Pickles 2005).
 
 With K = 1 that is the Laplace approximation of the joint integral. The nodes move with theta, and the
 gradient is that of the sum itself, moving nodes included.

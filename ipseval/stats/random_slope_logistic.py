@@ -82,7 +82,7 @@ class RandomSlopeLogistic(RandomEffectsLogistic):
         """Return the p-value of the likelihood-ratio test that slopes do not vary.
 
         Under the null the statistic is an even mixture of chi-squared with 1 and with 2 degrees of freedom
-        (Stram & Lee 1994, case 3).
+        (Stram & Lee 1994).
         """
         require_estimates(self)
         statistic = max(0.0, 2.0 * (self.log_likelihood - self.log_likelihood_random_intercept))
