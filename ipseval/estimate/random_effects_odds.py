@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from ipseval import words
 from ipseval.errors import AnalysisError
+from ipseval.estimate import population_averages
 from ipseval.estimate.assessments import Assessments, at, counted, seen_only
 from ipseval.estimate.population_averages import population, write_population_averages
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
@@ -22,11 +23,7 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 CONDITIONAL = ("conditional_log_odds_ratio", "conditional_odds_ratio", "arm_by_month_test")
-AVERAGED = (
-    "population_averaged_probability",
-    "population_averaged_difference",
-    "population_averaged_ratio",
-)
+AVERAGED = population_averages.QUANTITIES
 FEW_POINTS = words.text("note.few_points")
 
 
