@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ipseval import checks, spells
 from ipseval.endpoints import explain, registers
@@ -34,11 +35,13 @@ from ipseval.endpoints.spell_rows import (
     wage_column,
 )
 from ipseval.endpoints.study_days import is_settled
+from ipseval.errors import AnalysisError
 from ipseval.spells import Spells
 from ipseval.spells.intervals import Floats
 from ipseval.trial import Trial
 
 SOURCES = ("jobs", "months")
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -60,23 +63,34 @@ class Amount(Endpoint):
     def total(self, jobs: Spells) -> Floats:
         """Return each person's amount over spells already cut to the window; nan where unknown."""
 
+    def assumed(self, jobs: Spells) -> NDArray[np.bool_] | None:
+        """Return whose amount rests on a stated value in place of one not recorded; None if nobody's can."""
+        return None
+
     def evaluate(self, trial: Trial) -> pd.DataFrame:
         """Return one row per participant and horizon; see ``ipseval.endpoints.base``."""
         jobs, followed = competitive_jobs(trial), trial.followed_days
         frames = []
         for month in self.by:
             cut = trial.design.horizon_day(month)
-            value = self.total(followed_part(trial, jobs, cut - 1))
+            inside = followed_part(trial, jobs, cut - 1)
+            value, assumed = self.total(inside), self.assumed(inside)
             is_complete = is_settled(trial, cut)
             reason = np.where(np.isnan(value), self.not_recorded, why_unknown(trial, is_complete))
             until = np.minimum(followed, cut - 1)
-            frames.append(amount_frame(trial, month, value, is_complete, until, reason))
+            more = {} if assumed is None else {"assumed": assumed}
+            frames.append(amount_frame(trial, month, value, is_complete, until, reason, **more))
         return stacked(frames)
 
     def explain(self, trial: Trial, person: str) -> str:
         """Return one person's way from spells to value."""
         records = explain.job_lines(trial, person, trial.design.competitive, only_new=False)
-        return explain.explanation(self, trial, person, records, explain.cut_lines(trial, person, self.by))
+        cuts = explain.cut_lines(trial, person, self.by)
+        return explain.explanation(self, trial, person, records, [*cuts, *self.rule_lines()])
+
+    def rule_lines(self) -> list[str]:
+        """Return what else a reader of one person's records must know."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -155,10 +169,41 @@ class HoursWorked(SourcedAmount):
     column: ClassVar[str] = "hours_worked"
     not_recorded: ClassVar[str] = HOURS_NOT_RECORDED
 
+    unrecorded: str | float = UNKNOWN
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments; without a rule for hours not recorded there is none to state."""
+        stated = super().parameters
+        return {name: value for name, value in stated.items() if value != UNKNOWN}
+
+    @property
+    def key(self) -> str:
+        """The name with the source, and with the hours that stand for those not recorded."""
+        return super().key if self.unrecorded == UNKNOWN else f"{super().key}_unrecorded_{self.unrecorded:g}"
+
+    @property
+    def words_key(self) -> str:
+        """A text for each source, and one that states the hours assumed."""
+        return super().words_key if self.unrecorded == UNKNOWN else f"endpoint.{self.name}.assumed"
+
     def total(self, jobs: Spells) -> Floats:
         """Return days x hours per week / 7, over all spells."""
-        hours_column(jobs)
-        return spells.hours(jobs)
+        recorded = hours_column(jobs)
+        if self.unrecorded == UNKNOWN:
+            return spells.hours(jobs)
+        hours = np.where(np.isnan(recorded), float(self.unrecorded), recorded)
+        return spells.hours(replace(jobs, hours_per_week=hours))
+
+    def rule_lines(self) -> list[str]:
+        """Return what unknown hours count for."""
+        return [] if self.unrecorded == UNKNOWN else [f"hours unknown count for {self.unrecorded:g} a week"]
+
+    def assumed(self, jobs: Spells) -> NDArray[np.bool_] | None:
+        """Return who has a job in the window whose hours were not recorded and are taken as stated."""
+        if self.unrecorded == UNKNOWN:
+            return None
+        return spells.n_spells(jobs.take(np.isnan(hours_column(jobs)))) > 0
 
 
 @dataclass(frozen=True)
@@ -241,7 +286,9 @@ def weeks_worked(by: float | Iterable[float] = 30) -> WeeksWorked:
     return WeeksWorked(horizons_of(by, "by"))
 
 
-def hours_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> HoursWorked:
+def hours_worked(
+    by: float | Iterable[float] = 30, source: str = "jobs", unrecorded: str | float = UNKNOWN
+) -> HoursWorked:
     """Hours of competitive work within ``by`` months: days x ``hours_per_week`` / 7, over all jobs.
 
     Parameters
@@ -250,23 +297,29 @@ def hours_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> Hour
         Horizons in months; whole ones for ``source="months"``.
     source : {"jobs", "months"}
         Job spells, or the column ``hours_worked`` of the months of a register.
+    unrecorded : "unknown", or number
+        What a job counts for whose hours a week are not recorded. By default the total of whoever held it
+        is unknown, and those people are left out of means. A number, ``20`` say, stands for the hours of
+        each such job: the definition says so, and rows count the people whom it concerns. Job spells only.
 
     Returns
     -------
     HoursWorked
         Its ``evaluate(trial)`` gives one row per participant and horizon: ``value`` in hours, whether it
-        ``is_complete``, and the last day ``observed_until``.
+        ``is_complete``, and the last day ``observed_until``; with a number for ``unrecorded``, also whether
+        it rests on hours ``assumed``.
 
     Raises
     ------
     AnalysisError
-        For horizons that are not months above 0, or fractions of months of a register; another source.
+        For horizons that are not months above 0, or fractions of months of a register; another source;
+        assumed hours that are not above 0 and at most 168, or of a register.
 
     Notes
     -----
     Two jobs at the same time both count. A job in the window whose hours were not recorded makes
-    the total unknown (missing, reason "hours not recorded"), never smaller. Otherwise as
-    ``days_worked``.
+    the total unknown (missing, reason "hours not recorded"), never smaller, unless ``unrecorded`` says
+    what it counts for. Otherwise as ``days_worked``.
 
     Examples
     --------
@@ -274,7 +327,15 @@ def hours_worked(by: float | Iterable[float] = 30, source: str = "jobs") -> Hour
     >>> endpoints.hours_worked(by=30, source="months").key
     'hours_worked_months'
     """
-    return HoursWorked(_by(by, source), source)
+    months = _by(by, source)
+    if unrecorded == UNKNOWN:
+        return HoursWorked(months, source)
+    if source != "jobs" or not checks.is_number(unrecorded) or not 0 < float(unrecorded) <= 168:
+        raise AnalysisError(
+            f"unrecorded={unrecorded!r} with source={source!r} is neither 'unknown' nor hours a week of job "
+            f"spells, above 0 and at most 168. Write unrecorded=20 with source='jobs', say."
+        )
+    return HoursWorked(months, source, float(unrecorded))
 
 
 def earnings(by: float | Iterable[float] = 30, source: str = "jobs") -> Earnings:

@@ -21,6 +21,8 @@ column              content
 ``observed_until``  amount and recurrent: last study day that the value covers (Int64)
 ``is_complete``     amount and recurrent: whether it covers the whole window; the dead are complete
                     as accrued. What accrued by ``observed_until`` stands in ``value`` either way
+``assumed``         ``hours_worked`` with hours stated for jobs without any only: whether the amount
+                    rests on them
 ``at_end``          ``employed_at`` from jobs only: whether the status is that of the last day
                     followed, which a completer reached within tolerance of the day asked for
 ==================  ============================================================================
@@ -229,6 +231,7 @@ def amount_frame(
     is_complete: NDArray[np.bool_],
     observed_until: NDArray[np.int64],
     reason: NDArray[Any],
+    **more: Any,
 ) -> pd.DataFrame:
     """Return the rows of one month of an amount: known where it is complete and could be formed."""
     return outcome_frame(
@@ -239,6 +242,7 @@ def amount_frame(
         reason=reason,
         observed_until=pd.array(observed_until, dtype="Int64"),
         is_complete=is_complete,
+        **more,
     )
 
 

@@ -18,6 +18,7 @@ from ipseval.trial import Trial
 RULES = ("weighted", "as_not_employed", "observed")
 
 NOT_RECORDED = words.text("note.not_recorded")
+HOURS_ASSUMED = words.text("note.hours_assumed")
 BIASED = words.text("note.early_leavers_dropped")
 WORKERS_ONLY = words.text("note.workers_only")
 ACCRUED = words.text("note.accrued")
@@ -30,7 +31,8 @@ class Arm(NamedTuple):
     """Amounts of one arm's people whose amount was recorded, and how many were not.
 
     ``parts`` has a row per person and a column per part of the window, ``ends`` the last day of each;
-    ``place`` is each person's row among the participants.
+    ``place`` is each person's row among the participants, and ``is_assumed`` whether their amount rests on
+    hours stated in place of those not recorded.
     """
 
     parts: NDArray[np.float64]
@@ -40,6 +42,7 @@ class Arm(NamedTuple):
     place: NDArray[np.intp]
     n_missing: int
     n_unrecorded: int
+    is_assumed: NDArray[np.bool_]
 
     @property
     def amount(self) -> NDArray[np.float64]:
@@ -57,7 +60,7 @@ class Arm(NamedTuple):
 
     def of(self, keep: NDArray[np.bool_]) -> Arm:
         """Return some of the people."""
-        rows = ("parts", "is_complete", "followed", "place")
+        rows = ("parts", "is_complete", "followed", "place", "is_assumed")
         return self._replace(**{name: getattr(self, name)[keep] for name in rows})
 
 
@@ -81,6 +84,9 @@ def arms_of(trial: Trial, outcomes: pd.DataFrame, steps: list[float]) -> dict[st
     until = outcome["observed_until"].to_numpy(dtype=np.float64)
     arm, reason = outcome["arm"].to_numpy(), outcome["reason"].to_numpy()
     recorded = ~np.isnan(amount)
+    assumed = (
+        outcome["assumed"].to_numpy(dtype=bool) if "assumed" in outcome else np.zeros(len(outcome), bool)
+    )
     made = {}
     for name in trial.design.arms:
         rows = recorded & (arm == name)
@@ -88,7 +94,9 @@ def arms_of(trial: Trial, outcomes: pd.DataFrame, steps: list[float]) -> dict[st
         unknown = int(((arm == name) & ~(recorded & complete) & (reason != NO_JOB)).sum())
         unrecorded = int(((arm == name) & np.isnan(amount) & (reason != NO_JOB)).sum())
         place = np.flatnonzero(rows)
-        made[name] = Arm(parts[rows], ends, complete[rows], until[rows], place, unknown, unrecorded)
+        made[name] = Arm(
+            parts[rows], ends, complete[rows], until[rows], place, unknown, unrecorded, assumed[rows]
+        )
     return made
 
 
@@ -98,6 +106,8 @@ def said_of(sheet: Sheet, arms: Iterable[Arm], rule: str) -> list[str]:
     incomplete = any(not data.is_complete.all() for data in people)
     said = [WORKERS_ONLY] if sheet.endpoint is not None and sheet.endpoint.name == "job_tenure" else []
     said += [NOT_RECORDED] if any(data.n_unrecorded for data in people) else []
+    if concerned := sum(int(data.under(rule).is_assumed.sum()) for data in people):
+        said += [HOURS_ASSUMED, f"people concerned: {concerned}"]
     said += [BIASED] if rule == "observed" and incomplete else []
     return said + ([ACCRUED] if rule == "as_not_employed" and incomplete else [])
 

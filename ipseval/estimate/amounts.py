@@ -357,7 +357,8 @@ def _distribution(sheet: Sheet, arms: dict[str, Arm], keys: dict[str, Any], unit
             continue
         # Whoever had a job had more than none, whether or not it was recorded how much.
         everyone = n + data.n_unrecorded
-        said = remarks(*said_of(sheet, [data._replace(n_unrecorded=0)], "as_not_employed"))
+        any_hours = data._replace(n_unrecorded=0, is_assumed=np.zeros(n, dtype=bool))
+        said = remarks(*said_of(sheet, [any_hours], "as_not_employed"))
         share = {"estimate": none / everyone, "n_event": none, "unit": "proportion", **row, "n": everyone}
         sheet.add("share_zero", **share, **said)
         said = remarks(*said_of(sheet, [data], "as_not_employed"))

@@ -100,6 +100,43 @@ def test_unknown_hours_make_the_total_unknown_only_where_the_job_lies_in_the_win
     assert values(days_worked(by=18), trial)["hours"] == 5 + 11
 
 
+def test_stated_hours_stand_for_those_not_recorded_and_are_said():
+    trial = make_trial(
+        [person("blank"), person("recorded"), person("later"), person("under way")],
+        [
+            job("blank", 7, 20, hours_per_week=None),
+            job("blank", 50, 56, hours_per_week=8),
+            job("recorded", 7, 20, hours_per_week=30),
+            job("later", 600, None, hours_per_week=None),
+            job("under way", -70, 6, hours_per_week=None),
+        ],
+    )
+    by_18 = hours_worked(by=18, unrecorded=10)
+    # Two weeks of 10 and one of 8; two of 30; none yet; the one week after randomisation.
+    assert values(by_18, trial) == {"blank": 28, "recorded": 60, "later": 0, "under way": 10}
+    assert column(by_18, trial, "known") == dict.fromkeys(["blank", "recorded", "later", "under way"], True)
+    assert column(by_18, trial, "assumed") == {
+        "blank": True,
+        "recorded": False,
+        "later": False,
+        "under way": True,
+    }
+    assert "assumed" not in hours_worked(by=18).evaluate(trial)
+    assert by_18.key == "hours_worked_jobs_unrecorded_10"
+    assert by_18.parameters == {"by": [18.0], "source": "jobs", "unrecorded": 10.0}
+    assert "counts for 10 hours a week" in by_18.definition(trial.design)
+    assert "hours unknown count for 10 a week" in by_18.explain(trial, "blank")
+    assert "count for" not in hours_worked(by=18).explain(trial, "blank")
+
+
+@pytest.mark.parametrize("wrong", ["zero", 0, -5, 200, math.nan, True, None])
+def test_stated_hours_that_are_none_are_refused(wrong):
+    with pytest.raises(AnalysisError, match="is neither 'unknown' nor hours a week"):
+        hours_worked(unrecorded=wrong)
+    with pytest.raises(AnalysisError, match="source='months' is neither"):
+        hours_worked(source="months", unrecorded=20)
+
+
 def test_tenure_is_of_the_first_new_job_and_never_zero_for_people_without_one():
     trial = make_trial(
         [

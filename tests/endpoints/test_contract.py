@@ -29,6 +29,7 @@ ENDPOINTS = [
     endpoints.weeks_worked(by=30),
     endpoints.hours_worked(by=30),
     endpoints.hours_worked(by=[1, 2], source="months"),
+    endpoints.hours_worked(by=30, unrecorded=19.5),
     endpoints.earnings(by=30),
     endpoints.earnings(by=2, source="months"),
     endpoints.jobs_held(by=30),
@@ -54,6 +55,7 @@ MORE_COLUMNS = {
     "recurrent": ["event", "observed_until", "is_complete"],
     "amount": ["observed_until", "is_complete"],
 }
+OWN_COLUMNS = {"employed_at_jobs": ["at_end"], "hours_worked_jobs_unrecorded_19.5": ["assumed"]}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def test_every_built_in_endpoint_is_here():
 @BY_KEY
 def test_the_frame_keeps_the_contract(endpoint, trial):
     frame = endpoint.evaluate(trial)
-    more = ["at_end"] if endpoint.key == "employed_at_jobs" else MORE_COLUMNS.get(endpoint.kind, [])
+    more = [*MORE_COLUMNS.get(endpoint.kind, []), *OWN_COLUMNS.get(endpoint.key, [])]
     assert list(frame.columns) == ["participant_id", "arm", "month", "value", "known", "reason", *more]
     assert frame["participant_id"].tolist() == ["002", "001", "010", "003"] * len(endpoint.months)
     assert frame["month"].tolist() == np.repeat(endpoint.months, 4).tolist()

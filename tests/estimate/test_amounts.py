@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from ipseval import endpoints, words
+from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError
+from ipseval.estimate import amount_people
 from ipseval.estimate.amounts import amounts
 from ipseval.results import Results
 from tests import reference_cases
@@ -210,6 +212,32 @@ def test_a_job_of_unknown_hours_is_left_out_and_said() -> None:
     )
     assert (row.n, row.n_missing) == (5, 1)
     assert "not recorded" in row.note
+
+
+def test_hours_stated_for_jobs_without_any_are_counted_and_leave_nobody_out() -> None:
+    people = two_arms(40)
+    jobs = [job(f"P{i:03d}", 10, 100 + i, hours_per_week=None if i < 6 else 20) for i in range(24)]
+    trial = make_trial(people, jobs=jobs)
+    stated = amounts(trial, endpoints.hours_worked(by=30, unrecorded=20), replicates=100)
+    recorded = [{**spell, "hours_per_week": 20} for spell in jobs]
+    known = amounts(make_trial(people, jobs=recorded), endpoints.hours_worked(by=30), replicates=100)
+    for quantity in ("mean", "mean_difference"):
+        rows, wanted = (found.main.select(quantity=quantity).frame for found in (stated, known))
+        np.testing.assert_allclose(rows["estimate"], wanted["estimate"])
+        np.testing.assert_allclose(rows["conf_low"], wanted["conf_low"])
+        assert list(rows["n"]) == list(wanted["n"])
+    arm = stated.main.one(quantity="mean", arm="IPS")
+    concerned = sum(i < 6 for i in range(24) if people[i]["arm"] == "IPS")
+    assert amount_people.HOURS_ASSUMED in arm.note
+    assert f"people concerned: {concerned}" in arm.note
+    both = stated.main.one(quantity="mean_difference")
+    assert "people concerned: 6" in both.note
+    assert not known.main.frame["note"].str.contains("concerned").any()
+    assert "concerned" not in stated.main.one(quantity="share_zero", arm="IPS").note
+    # Others read the rule, and not how few it concerns.
+    public = protect(stated)
+    assert not public.frame["note"].str.contains("concerned").any()
+    assert "20 hours a week" in endpoints.definition(public.endpoints["hours_worked_jobs_unrecorded_20"])
 
 
 def test_money_is_in_the_currency_of_the_trial() -> None:
