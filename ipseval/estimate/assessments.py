@@ -27,13 +27,15 @@ SEEN_ONLY = words.text("note.seen_only")
 class Covariates:
     """Centred covariates of everyone randomised, with a label per column, and what was asked for.
 
-    ``note`` says what a reader must know of them.
+    ``note`` says what a reader must know of them; ``by_month`` names the one, their last column, whose effect
+    may differ by month.
     """
 
     columns: Floats
     labels: tuple[str, ...]
     names: tuple[str, ...]
     note: str = ""
+    by_month: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Assessments:
     """The assessments that were seen, and how columns are built for anyone in any arm and month.
 
     Columns: a level per month; per active arm an effect per month from ``first`` on (before it the arms
-    share their level); the covariates.
+    share their level); the covariates, one of them per month if it says so. As all are centred, they have no
+    part in a level.
 
     Attributes
     ----------
@@ -77,7 +80,10 @@ class Assessments:
     def _columns(self, person: Indices, month: Indices, arm: Indices) -> Floats:
         levels = month[:, None] == np.arange(len(self.months))
         effects = [(arm[:, None] == code) & levels[:, self.first :] for code in range(1, len(self.arms))]
-        return np.hstack([levels, *effects, self.covariates.columns[person]]).astype(np.float64)
+        covariates = self.covariates.columns[person]
+        if self.covariates.by_month:
+            covariates = np.hstack([covariates[:, :-1], covariates[:, -1:] * levels])
+        return np.hstack([levels, *effects, covariates]).astype(np.float64)
 
     def everyone(self, month: int, arm: int) -> Floats:
         """Return rows for everyone randomised as if in one arm (0 = reference) at one month."""
@@ -105,15 +111,17 @@ class Assessments:
     @property
     def n_columns(self) -> int:
         """How many coefficients there are."""
-        own = len(self.months) + (len(self.arms) - 1) * len(self.compared)
-        return own + len(self.covariates.labels)
+        return len(self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What each column holds, in words."""
         levels = [f"month {month:g}" for month in self.months]
         effects = [f"{level}, {arm}" for arm in self.arms[1:] for level in levels[self.first :]]
-        return (*levels, *effects, *self.covariates.labels)
+        labels = self.covariates.labels
+        if self.covariates.by_month:
+            labels = (*labels[:-1], *(f"{level}, {labels[-1]}" for level in levels))
+        return (*levels, *effects, *labels)
 
     def named(self, note: str) -> str:
         """Return a kernel's note with its columns called by what they hold, not by their position."""
@@ -185,7 +193,9 @@ def assessments(
     )
 
 
-def covariates_of(trial: Trial, names: tuple[str, ...], own_baseline: str = "") -> Covariates:
+def covariates_of(
+    trial: Trial, names: tuple[str, ...], own_baseline: str = "", *, by_month: bool = False
+) -> Covariates:
     """Return the covariates of everyone randomised.
 
     Parameters
@@ -197,6 +207,8 @@ def covariates_of(trial: Trial, names: tuple[str, ...], own_baseline: str = "") 
         The one among ``names`` that is the outcome's own baseline: ``<scale>_baseline``, taken from
         participants or else from the visit of month 0. Where it is missing the mean stands in, which
         randomisation allows for a baseline and for nothing else.
+    by_month : bool
+        Whether that one has an effect of its own at each month.
 
     References
     ----------
@@ -219,6 +231,7 @@ def covariates_of(trial: Trial, names: tuple[str, ...], own_baseline: str = "") 
         labels=(*labels, own_baseline),
         names=names,
         note=words.text("note.baseline_mean") if missing.any() else "",
+        by_month=own_baseline if by_month else "",
     )
 
 

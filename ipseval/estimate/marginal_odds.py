@@ -16,7 +16,7 @@ from ipseval.estimate.assessments import Assessments, at, counted
 from ipseval.estimate.population_averages import population, write_population_averages
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results.setting import setting
-from ipseval.stats.estimating_equations import EstimatingEquations, estimating_equations
+from ipseval.stats.estimating_equations import VARIANCES, EstimatingEquations, estimating_equations
 from ipseval.stats.population_average import standardised
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ def write_marginal_odds(
 ) -> None:
     """Fit the model and write its rows, or rows with the reason why there are none."""
     names = panel.covariates.names
-    keys = {"method": f"gee_{correlation}", "setting": setting(adjust=names)}
+    keys = {"method": f"gee_{correlation}", "setting": _setting(panel, variance)}
     with sheet.attempt(*QUANTITIES, **keys):
         fit = _fit(panel, correlation)
         row = {**keys, **remarks("" if outcome["known"].all() else SEEN_ONLY)}
@@ -49,6 +49,12 @@ def write_marginal_odds(
             "correlation": correlation,
             "variance": variance,
         }
+
+
+def _setting(panel: Assessments, variance: str, **parts: str) -> str:
+    """Return what varied: a variance is named where it is not the default."""
+    chosen = "" if variance == VARIANCES[0] else variance
+    return setting(adjust=panel.covariates.names, variance=chosen, **parts)
 
 
 def _fit(panel: Assessments, correlation: str) -> EstimatingEquations:
@@ -103,10 +109,10 @@ def _same_every_month(
     sheet: Sheet, panel: Assessments, code: int, fit: EstimatingEquations, variance: str, keys: Row
 ) -> None:
     """Write Wald's test that the odds ratio is the same at every month, against the F distribution."""
-    changes, names = panel.changes(code), panel.covariates.names
+    changes = panel.changes(code)
     apart, q = changes @ fit.coefficients, len(changes)
     spread = changes @ fit.covariances[variance] @ changes.T
     statistic = float(apart @ np.linalg.solve(spread, apart)) / q
     test = {"statistic": statistic, "df": fit.df, "p_value": float(fdtrc(q, fit.df, statistic))}
-    keys = keys | {"setting": setting(adjust=names, numerator_df=str(q))}
+    keys = keys | {"setting": _setting(panel, variance, numerator_df=str(q))}
     sheet.add("arm_by_month_test", **test, **keys)

@@ -40,9 +40,9 @@ MODELS: dict[str, dict[str, tuple[str, ...]]] = {
         "gee": ("correlation", "variance"),
     },
     "score": {
-        "mmrm": ("covariance", "covariance_per_arm", "df"),
-        "random_intercept": ("df",),
-        "random_slope": ("df",),
+        "mmrm": ("covariance", "covariance_per_arm", "df", "baseline_by_month"),
+        "random_intercept": ("df", "baseline_by_month"),
+        "random_slope": ("df", "baseline_by_month"),
         "ancova": (),
     },
     "amount": {"gee": ("variance",), "negative_binomial": ("points",)},
@@ -54,6 +54,7 @@ DEFAULTS: dict[str, Any] = {
     "covariance": "unstructured",
     "covariance_per_arm": False,
     "df": "kenward_roger",
+    "baseline_by_month": False,
     "correlation": "exchangeable",
     "variance": "mancl_derouen",
 }
@@ -95,6 +96,7 @@ DECLARATION = Declaration(
         "covariance": partial(checks.one_of, options=STRUCTURES, name="covariance"),
         "covariance_per_arm": partial(checks.one_of, options=(True, False), name="covariance_per_arm"),
         "df": partial(checks.one_of, options=DF_METHODS, name="df"),
+        "baseline_by_month": partial(checks.one_of, options=(True, False), name="baseline_by_month"),
         "correlation": partial(checks.one_of, options=CORRELATIONS, name="correlation"),
         "variance": partial(checks.one_of, options=VARIANCES, name="variance"),
         "conf_level": checks.confidence,
@@ -114,6 +116,7 @@ def mixed(
     covariance: str = "unstructured",
     covariance_per_arm: bool = False,
     df: str = "kenward_roger",
+    baseline_by_month: bool = False,
     correlation: str = "exchangeable",
     variance: str = "mancl_derouen",
     conf_level: float = 0.95,
@@ -190,6 +193,9 @@ def mixed(
         Whether each arm has a covariance of its own.
     df : {"kenward_roger", "satterthwaite"}
         Degrees of freedom. Kenward and Roger's also enlarge the standard errors.
+    baseline_by_month : bool
+        Whether a score's own baseline has an effect of its own at each month, as in the primary model of many
+        trials: what it says of a later score fades with time. Means are still those at the average baseline.
     correlation : {"exchangeable", "ar1", "unstructured", "independence"}
         Working correlation of a GEE. A wrong one costs precision and nothing else.
     variance : {"mancl_derouen", "kauermann_carroll", "robust", "model"}
@@ -226,6 +232,8 @@ def mixed(
     44:1049-1060; Zou & Donner (2008), Statistics in Medicine 27:1693-1702. Mallinckrodt, Clark &
     David (2001), Journal of Biopharmaceutical Statistics 11:9-21; Kenward & Roger (1997), Biometrics
     53:983-997; Liang & Zeger (2000), Sankhya B 62:134-148; Mancl & DeRouen (2001), Biometrics 57:126-134.
+    Rabe-Hesketh, Skrondal & Pickles (2005), Journal of Econometrics 128:301-323; Stram & Lee (1994),
+    Biometrics 50:1171-1177.
 
     Examples
     --------
@@ -246,6 +254,7 @@ def mixed(
         "covariance": covariance,
         "covariance_per_arm": covariance_per_arm,
         "df": df,
+        "baseline_by_month": baseline_by_month,
         "correlation": correlation,
         "variance": variance,
     }
@@ -260,11 +269,17 @@ def mixed(
         repeated_counts.write_repeated_counts(sheet, seen, model, **options)
         return sheet.results()
     own_baseline = f"{endpoint.scale}_baseline" if isinstance(endpoint, Score) else ""
+    by_month = options.pop("baseline_by_month", False)
+    if by_month and own_baseline not in names:
+        raise AnalysisError(
+            f"baseline_by_month=True needs {own_baseline!r} among the covariates. Name it in adjust=, with "
+            f"its values in participants or at month 0 of visits, and leave month 0 out of the months."
+        )
     panel = assessments(
         trial,
         outcome,
         endpoint.months,
-        covariates_of(trial, names, own_baseline),
+        covariates_of(trial, names, own_baseline, by_month=by_month),
         shared_at_start=endpoint.kind == "score" and endpoint.months[0] == 0,
     )
     if endpoint.kind == "score":

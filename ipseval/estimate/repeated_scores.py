@@ -17,7 +17,7 @@ from ipseval.estimate.sheet import NOBODY, Sheet, contrast_label, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.canonical_models import canonical_fit
 from ipseval.stats.covariance_structures import STRUCTURES
-from ipseval.stats.denominator_df import CoefficientInference, LinearContrast
+from ipseval.stats.denominator_df import DF_METHODS, CoefficientInference, LinearContrast
 from ipseval.stats.gaussian_blocks import regression
 from ipseval.stats.linear_mixed import LinearMixed, linear_mixed
 from ipseval.stats.repeated_measures import RepeatedMeasures, repeated_measures
@@ -50,7 +50,7 @@ def write_repeated_scores(
 ) -> None:
     """Fit the model and write its rows, or rows with the reason why there are none."""
     names = panel.covariates.names
-    keys = {"setting": setting(adjust=names), "unit": _unit(sheet)}
+    keys = {"setting": _setting(panel, options), "unit": _unit(sheet)}
     if not len(panel.y):
         for quantity in QUANTITIES:
             sheet.add(quantity, method=model, note=NOBODY, **keys)
@@ -67,8 +67,21 @@ def write_repeated_scores(
         note = remarks(row.get("note", ""), shared, fitted.note)
         row = {**row, "method": fitted.method, **note}
         _means(sheet, outcome, panel, fitted.inference, options["df"], row)
-        _same_every_month(sheet, outcome, panel, fitted.inference, options["df"], row)
-        sheet.model = fitted.model | {"df": options["df"], "adjusted": list(names)}
+        _same_every_month(sheet, outcome, panel, fitted.inference, options, row)
+        by_month = panel.covariates.by_month
+        sheet.model = fitted.model | {"df": options["df"], "adjusted": list(names), "by_month": by_month}
+
+
+def _setting(panel: Assessments, options: Row, **parts: str) -> str:
+    """Return what varied: choices are named where they are not the default."""
+    df = options.get("df", DF_METHODS[0])
+    return setting(
+        adjust=panel.covariates.names,
+        by_month=panel.covariates.by_month,
+        covariance="per_arm" if options.get("covariance_per_arm") else "",
+        df="" if df == DF_METHODS[0] else df,
+        **parts,
+    )
 
 
 def _unit(sheet: Sheet) -> str:
@@ -203,7 +216,7 @@ def _same_every_month(
     outcome: pd.DataFrame,
     panel: Assessments,
     inference: CoefficientInference,
-    df: str,
+    options: Row,
     row: Row,
 ) -> None:
     """Write the F test that an arm differs by the same at every month."""
@@ -211,9 +224,9 @@ def _same_every_month(
         return
     for code, pair in enumerate(sheet.trial.design.comparisons, start=1):
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = inference.test(panel.changes(code), df=df)
-        numerator = setting(adjust=panel.covariates.names, numerator_df=str(found.numerator_df))
-        base = {**row, "setting": numerator, "unit": "", "contrast": contrast_label(*pair)}
+            found = inference.test(panel.changes(code), df=options["df"])
+        tested = _setting(panel, options, numerator_df=str(found.numerator_df))
+        base = {**row, "setting": tested, "unit": "", "contrast": contrast_label(*pair)}
         numbers = {"statistic": found.statistic, "df": found.denominator_df, "p_value": found.p_value}
         if not np.isfinite(list(numbers.values())).all():
             numbers = {}

@@ -61,7 +61,10 @@ def model_of(results: Results, analysis: str, lang: str = "en") -> list[str]:
 
 def _fields(model: Mapping[str, Any], results: Results, analysis: str, lang: str) -> dict[str, str]:
     """Return the words of what was chosen, as the texts of models ask for them."""
-    names = [words.text(f"term.{n}", lang) if words.has(f"term.{n}") else n for n in model["adjusted"]]
+    called = {n: words.text(f"term.{n}", lang) if words.has(f"term.{n}") else n for n in model["adjusted"]}
+    names = list(called.values())
+    if by_month := model.get("by_month"):
+        called[by_month] = words.text("model.by_month", lang, name=called[by_month])
     chosen = {part: words.text(f"model.{part}.{model[part]}", lang) for part in _CHOICES if part in model}
     if model.get("per_arm"):
         chosen["covariance"] = words.text("model.per_arm", lang, covariance=chosen["covariance"])
@@ -70,7 +73,7 @@ def _fields(model: Mapping[str, Any], results: Results, analysis: str, lang: str
         "points": str(model.get("points", "")),
         "outcome": _outcome(results, analysis, lang),
         "adjusted": words.text("model.adjusted", lang, names=joined(names, lang)) if names else "",
-        "covariates": "".join(f" + {name}" for name in names),
+        "covariates": "".join(f" + {name}" for name in called.values()),
     }
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 #: How the unknown were counted; columns stratified by, and adjusted for; whom an adjusted effect is about;
 #: what a margin of non-inferiority was; whose members were let be alike; among whom a number was taken,
-#: where they are not a randomised group; the numerator degrees of freedom of an F test; and by what an
-#: interval was found, where there was a choice.
+#: where they are not a randomised group; which covariate has an effect of its own at every month; whether
+#: each arm has a covariance of its own; a variance and degrees of freedom that are not the default; the
+#: numerator degrees of freedom of an F test; and by what an interval was found, where there was a choice.
 PARTS = (
     "missing",
     "strata",
@@ -24,6 +25,10 @@ PARTS = (
     "cluster",
     "among",
     "began",
+    "by_month",
+    "covariance",
+    "variance",
+    "df",
     "numerator_df",
     "interval",
 )

@@ -67,22 +67,23 @@ def test_intervals_are_t_with_people_less_coefficients(found: Results) -> None:
     assert row.conf_high == pytest.approx(1 / (1 + np.exp(-logit - half)))
 
 
-def test_corrections_for_few_people_widen_the_intervals() -> None:
-    widths = [
-        float(
-            mixed(alpha(), AT_WORK, model="gee", variance=variance)
-            .one(quantity="population_averaged_difference", time=30)
-            .std_error
-        )
-        for variance in ("robust", "kauermann_carroll", "mancl_derouen")
-    ]
+def test_corrections_for_few_people_widen_the_intervals_and_are_named_in_the_rows() -> None:
+    variances = ("robust", "kauermann_carroll", "mancl_derouen")
+    found = [mixed(alpha(), AT_WORK, model="gee", variance=each, name=each) for each in variances]
+    rows = [part.one(quantity="population_averaged_difference", time=30) for part in found]
+    widths = [float(row.std_error) for row in rows]
     assert widths == sorted(widths)
     assert widths[0] < widths[2]
+    assert [row.setting for row in rows] == ["variance=robust", "variance=kauermann_carroll", ""]
+    assert len(found[0] + found[1] + found[2]) == sum(map(len, found))
+    assert "Variance: sandwich." in found[0].explain()
+    test = found[0].one(quantity="arm_by_month_test")
+    assert test.setting == "variance=robust; numerator_df=4"
 
 
 def test_the_common_odds_ratio_has_an_f_test_with_both_degrees_of_freedom(found: Results) -> None:
     test = found.one(quantity="arm_by_month_test")
-    assert test.setting == "adjust=prior; numerator_df=4"
+    assert test.setting == "adjust=prior; variance=robust; numerator_df=4"
     assert test.df == CASE["n_people"] - 11
     assert 0 < test.p_value < 1
 

@@ -68,6 +68,10 @@ def row_of(found: Results, of: str):
 
 CALLS = {
     "mmrm": lambda: mixed(alpha(), QOL, df="satterthwaite"),
+    "mmrm_by_month": lambda: mixed(alpha(), QOL, df="satterthwaite", baseline_by_month=True),
+    "random_intercept_by_month": lambda: mixed(
+        alpha(), QOL, model="random_intercept", baseline_by_month=True
+    ),
     "shared_baseline": lambda: mixed(
         alpha(), endpoints.score("qol", months=[0, *MONTHS]), df="satterthwaite"
     ),
@@ -93,6 +97,29 @@ def test_means_and_differences_are_those_of_r(name: str) -> None:
     assert test.setting.endswith("numerator_df=4")
     if "ddf" in case:
         assert [test.df, test.p_value] == pytest.approx([case["ddf"], case["p"]], rel=1e-3)
+
+
+def test_a_baseline_by_month_is_said_and_needs_a_baseline() -> None:
+    found = CALLS["mmrm_by_month"]()
+    row = found.one(quantity="least_squares_mean_difference", time=18)
+    assert row.setting == "adjust=qol_baseline; by_month=qol_baseline; df=satterthwaite"
+    assert "The effect of qol_baseline may differ by month." in found.explain()
+    assert "Degrees of freedom by Satterthwaite." in found.explain()
+    assert "+ qol_baseline × month + error" in found.explain()
+    with pytest.raises(AnalysisError, match="'qol_baseline' among the covariates"):
+        mixed(alpha(), endpoints.score("qol", months=[0, 18, 30]), baseline_by_month=True)
+    with pytest.raises(AnalysisError, match="no part in model='ancova'"):
+        mixed(alpha(), endpoints.score("qol", months=18), model="ancova", baseline_by_month=True)
+
+
+def test_rows_that_were_chosen_otherwise_are_told_apart() -> None:
+    """The same estimates by other degrees of freedom, another covariance or another baseline."""
+    options = ({}, {"df": "satterthwaite"}, {"covariance_per_arm": True}, {"baseline_by_month": True})
+    parts = [mixed(alpha(), QOL, **each, name=f"choice {i}") for i, each in enumerate(options)]
+    rows = [part.one(quantity="least_squares_mean_difference", time=18) for part in parts]
+    assert len({(row.method, row.setting) for row in rows}) == len(options)
+    bound = parts[0] + parts[1] + parts[2] + parts[3]
+    assert len(bound) == sum(map(len, parts))
 
 
 def test_ancova_is_least_squares_with_hc3() -> None:

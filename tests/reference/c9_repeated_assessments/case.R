@@ -22,24 +22,28 @@ combined <- function(L, b, V) { v <- L %*% V %*% t(L); data.frame(of = rownames(
 interaction_rows <- function(L, compared) { D <- L[paste0("difference_month_", compared), ]; D[-1, , drop = FALSE] - D[rep(1, length(compared) - 1), ] }
 wald_f <- function(R, b, V) as.numeric(t(R %*% b) %*% solve(R %*% V %*% t(R), R %*% b)) / nrow(R)
 
-mmrm <- function(d, levels, compared) {
+# The baseline with one effect, or with one of its own at each month.
+baseline <- function(d, by_month) if (by_month) outer(d$month, months, "==") * d$base else cbind(d$base)
+mmrm <- function(d, levels, compared, by_month = FALSE) {
   d$visit <- match(d$month, levels); d$month_f <- factor(d$month)
   X <- columns(d$month, d$arm, levels, compared); colnames(X) <- paste0("x", seq_len(ncol(X)))
-  covariate <- !any(levels == 0)
-  d <- cbind(d, X); fm <- reformulate(c("0", colnames(X), if (covariate) "base"), "qol")
+  B <- if (!any(levels == 0)) baseline(d, by_month) else matrix(0, nrow(d), 0)
+  colnames(B) <- if (ncol(B)) paste0("b", seq_len(ncol(B)))
+  d <- cbind(d, X, B); fm <- reformulate(c("0", colnames(X), colnames(B)), "qol")
   g <- gls(fm, d, correlation = corSymm(form = ~ visit | id), weights = varIdent(form = ~ 1 | month_f), method = "REML", control = control)
-  L <- weights(levels, compared, as.integer(covariate))
+  L <- weights(levels, compared, ncol(B))
   list(rows = combined(L, coef(g), vcov(g)), f = wald_f(interaction_rows(L, compared), coef(g), vcov(g)), loglik_reml = as.numeric(logLik(g)))
 }
 seen <- all[!is.na(all$qol), ]
 start <- people; start$month <- 0; start$qol <- start$qol0
 both <- rbind(seen, start[, names(seen)])
 
-kenward_roger <- function(random) {
-  X <- columns(seen$month, seen$arm, months, months); colnames(X) <- paste0("x", 1:10); d <- cbind(seen, X)
-  m <- lmer(as.formula(paste("qol ~ 0 +", paste(colnames(X), collapse = "+"), "+ base +", random)), d, REML = TRUE,
+kenward_roger <- function(random, by_month = FALSE) {
+  X <- cbind(columns(seen$month, seen$arm, months, months), baseline(seen, by_month))
+  colnames(X) <- paste0("x", seq_len(ncol(X))); d <- cbind(seen, X)
+  m <- lmer(as.formula(paste("qol ~ 0 +", paste(colnames(X), collapse = "+"), "+", random)), d, REML = TRUE,
             control = lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10, maxfun = 1e5), check.conv.singular = "ignore"))
-  L <- weights(months, months); rows <- combined(L, fixef(m), as.matrix(vcovAdj(m)))
+  L <- weights(months, months, ncol(X) - 10); rows <- combined(L, fixef(m), as.matrix(vcovAdj(m)))
   rows$df <- apply(L, 1, function(l) get_Lb_ddf(m, l))
   R <- interaction_rows(L, months); k <- KRmodcomp(m, R)$test["Ftest", ]
   list(rows = rows, f = k$stat, ndf = k$ndf, ddf = k$ddf, p = k$p.value)
@@ -64,6 +68,7 @@ ancova <- function(month) {
   V <- B %*% crossprod(X * residuals(f) / (1 - hatvalues(f))) %*% B; L <- rbind(arm_0 = c(1, 0, 0), arm_1 = c(1, 1, 0), difference = c(0, 1, 0))
   c(list(df = f$df.residual), list(rows = combined(L, coef(f), V)))
 }
-write_expected(list(mmrm = mmrm(seen, months, months), shared_baseline = mmrm(both, c(0, months), months),
+write_expected(list(mmrm = mmrm(seen, months, months), mmrm_by_month = mmrm(seen, months, months, by_month = TRUE),
+                    random_intercept_by_month = kenward_roger("(1 | id)", by_month = TRUE), shared_baseline = mmrm(both, c(0, months), months),
                     random_intercept = kenward_roger("(1 | id)"), random_slope = kenward_roger("(1 + month | id)"),
                     gee = gee(), ancova_18 = ancova(18)), c("nlme", "lme4", "pbkrtest", "geepack"))
