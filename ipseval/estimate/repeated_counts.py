@@ -17,7 +17,7 @@ from ipseval.estimate.amount_people import NOT_RECORDED, columns_of
 from ipseval.estimate.amounts_by_model import BEYOND_WINDOW
 from ipseval.estimate.assessments import AVERAGE, Assessments, Covariates
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
-from ipseval.results.setting import setting
+from ipseval.results.setting import part_of, setting
 from ipseval.stats.log_linear_means import MarginalMeans, wald_f
 from ipseval.stats.negative_binomial_mixed import NegativeBinomialMixed, negative_binomial_mixed
 from ipseval.stats.period_rates import VARIANCES, PeriodRates, period_rates
@@ -37,6 +37,7 @@ DAYS_SEEN_COMPLETELY = words.text("note.days_seen_completely")
 WHOLE_HOURS = words.text("note.whole_hours")
 WEEKS_AS_DAYS = words.text("note.weeks_as_days")
 EXPECTS_OTHERWISE = words.text("note.expects_otherwise")
+NOT_THIS_MODEL = words.text("note.not_this_model")
 
 #: What the amounts of consecutive periods add up to; others are of one job, or of a month by itself.
 _ADD_UP = ("days_worked", "weeks_worked", "hours_worked", "earnings")
@@ -46,7 +47,7 @@ _DAYS = {"days": 1.0, "weeks": 7.0}
 #: With fewer people who had any in an arm, a rate is a matter of one or two of them.
 _FEWEST = 5
 #: What the model expects over what was seen: beyond the first it is said, beyond the second it is refused.
-_OTHERWISE, _NOT_THIS_MODEL = 1.25, 2.0
+_OTHERWISE, _FAR_OTHERWISE = 1.25, 2.0
 
 
 def refuse_other_amounts(endpoint: Endpoint, model: str, variance: str) -> None:
@@ -188,7 +189,8 @@ def write_repeated_counts(
 ) -> None:
     """Fit the model and write its rows, or rows with the reason why there are none."""
     names = seen.panel.covariates.names
-    keys = {"method": METHODS[model], "setting": setting(adjust=names)}
+    chosen = "" if variance == VARIANCES[0] else variance
+    keys = {"method": METHODS[model], "setting": setting(adjust=names, variance=chosen)}
     said = [NOT_RECORDED] if seen.is_unrecorded else []
     if not seen.is_whole.all():
         said.append(DAYS_SEEN_COMPLETELY if model == "gee" else DAYS_SEEN)
@@ -269,12 +271,8 @@ def _refuse_without_df(fit: Fit) -> None:
 def _as_expected(fit: NegativeBinomialMixed) -> list[str]:
     """Return what must be said of a model that expects more or less than was seen, or refuse it."""
     apart = max(fit.expected_over_seen, 1.0 / fit.expected_over_seen)
-    if apart > _NOT_THIS_MODEL:
-        raise AnalysisError(
-            f"The model does not describe these amounts: it expects {fit.expected_over_seen:.3g} times what "
-            f"was seen. {fit.n_people - fit.n_with_any} of {fit.n_people} people had none at all, and the "
-            f"levels of people are not normally distributed on the log scale. {_OTHER_MODEL}"
-        )
+    if apart > _FAR_OTHERWISE:
+        raise AnalysisError(NOT_THIS_MODEL)  # without numbers, so that public files may say it
     return [fit.note.rstrip("."), EXPECTS_OTHERWISE if apart > _OTHERWISE else ""]
 
 
@@ -337,8 +335,11 @@ class _Writer:
         statistic, numerator, df, p_value = wald_f(
             changes, self.fit.coefficients, covariance[:size, :size], self.fit.df
         )
-        names = self.seen.panel.covariates.names
-        base |= {"setting": setting(adjust=names, numerator_df=str(numerator))}
+        said = {
+            "adjust": self.seen.panel.covariates.names,
+            "variance": part_of(self.row["setting"], "variance"),
+        }
+        base |= {"setting": setting(**said, numerator_df=str(numerator))}
         self.sheet.add("arm_by_month_test", statistic=statistic, df=df, p_value=p_value, **base)
 
     def means(self, found: MarginalMeans) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pytest import approx
 
 from ipseval import endpoints, words
+from ipseval.disclosure import protect
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError
 from ipseval.estimate.amounts import amounts
@@ -215,7 +216,11 @@ def test_weeks_are_counted_in_days_and_hours_in_whole_ones_and_both_are_said() -
 def test_days_of_which_most_have_none_are_refused_with_what_was_expected() -> None:
     found = mixed(example("scion"), PERIODS, model="negative_binomial")
     assert set(found.frame["status"]) == {"failed"}
-    assert found.frame["note"].str.contains("times what was seen.*had none at all.*model='gee'").all()
+    assert found.frame["note"].str.contains("more than twice.*what was seen.*model='gee'").all()
+    # Public files say why, in every language.
+    public = protect(found)
+    for lang in words.LANGUAGES:
+        assert words.text("note.not_this_model", lang) in sentence(public.frame.iloc[0], public, lang=lang)
 
 
 def test_an_arm_without_any_and_one_with_a_few_are_refused() -> None:
