@@ -33,7 +33,7 @@ from ipseval.render.figures.drawing import FinalDrawing
 from ipseval.render.report import report
 from ipseval.render.reproduction import published_beside_reproduced
 from ipseval.results import PublicResults, Results
-from ipseval.run import execute
+from ipseval.run import execute, followed
 from ipseval.trial import Trial
 
 _TEXT_FILES = (".csv", ".json", ".html", ".svg", ".txt", ".toml", ".md")
@@ -92,7 +92,7 @@ def run_plan(
     lang : {"en", "nl", "fr", "de"}
         Language of figures and report.
     progress : bool
-        Whether to show a progress bar.
+        Whether to say on standard error what is at work.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def run_plan(
         public = protect(results, read.policy)
         making = Path(beside) / "new"
         _internal(results, trial, making / "internal")
-        not_drawn = _public(public, read, making / "public", lang)
+        not_drawn = _public(public, read, making / "public", lang, progress=progress)
         _search(making / "public", trial)
         _replace(target, making)
     return Delivery(Path(out), results, public, trial.notices, not_drawn)
@@ -143,7 +143,7 @@ def reproduce(
     lang : {"en", "nl", "fr", "de"}
         Language of the text, the figures and the report.
     progress : bool
-        Whether to show a progress bar.
+        Whether to say on standard error what is at work.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def _internal(results: Results, trial: Trial, folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[str, str]:
+def _public(public: PublicResults, plan: Plan, folder: Path, lang: str, *, progress: bool) -> dict[str, str]:
     """Write what may be shown: protected results, the plan's figures, and the report.
 
     A figure for which nothing is left to draw does not take the rest with it: returned is the reason
@@ -199,7 +199,7 @@ def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[
     figures = folder / "figures"
     figures.mkdir()
     drawings, not_drawn = {}, {}
-    for display in plan.displays:
+    for display in followed(plan.displays, "figures", progress=progress):
         try:
             drawn = plot(public, figure=display.figure, analysis=display.analysis, lang=lang)
         except AnalysisError as refusal:
@@ -207,12 +207,13 @@ def _public(public: PublicResults, plan: Plan, folder: Path, lang: str) -> dict[
             continue
         drawings[display.name] = FinalDrawing(drawn.figure, drawn.title, drawn.alt, drawn.lang)
 
-    def save(*kinds: str) -> None:
-        for name, drawn in drawings.items():
-            drawn.save(*(figures / f"{name}.{kind}" for kind in kinds))
+    def save(*kinds: str, progress: bool = False) -> None:
+        drawn = [display for display in plan.displays if display.name in drawings]
+        for display in followed(drawn, "files", progress=progress):
+            drawings[display.name].save(*(figures / f"{display.name}.{kind}" for kind in kinds))
 
     with _beside(partial(save, "png")):  # pixels take as long as all the rest
-        save("pdf", "svg")
+        save("pdf", "svg", progress=progress)
         report(public, folder / "report.html", lang=lang, drawings=drawings)
     return not_drawn
 

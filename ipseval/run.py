@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ipseval.errors import IpsevalError
 from ipseval.estimate import ESTIMATORS
@@ -12,6 +13,14 @@ from ipseval.plan import Analysis, Plan
 from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
 from ipseval.trial import Trial
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_HasName)
 
 
 def execute(plan: Plan, trial: Trial, *, progress: bool = False) -> Results:
@@ -25,7 +34,7 @@ def execute(plan: Plan, trial: Trial, *, progress: bool = False) -> Results:
     plan : Plan
     trial : Trial
     progress : bool
-        Whether to show a progress bar on the terminal.
+        Whether to say on standard error which analysis is at work.
 
     Returns
     -------
@@ -41,7 +50,7 @@ def execute(plan: Plan, trial: Trial, *, progress: bool = False) -> Results:
     0
     """
     found = Results.from_rows([], provenance={"trial": trial_facts(trial), "versions": versions()})
-    for analysis in _shown(plan.analyses, progress):
+    for analysis in followed(plan.analyses, "analyses", progress=progress):
         found = found + _one(plan, trial, analysis)
     said: dict[str, Any] = {
         "title": plan.title,
@@ -53,13 +62,20 @@ def execute(plan: Plan, trial: Trial, *, progress: bool = False) -> Results:
     return replace(found, provenance={**found.provenance, "plan": said})
 
 
-def _shown(analyses: tuple[Analysis, ...], progress: bool) -> Iterable[Analysis]:
-    if not progress:
-        return analyses
-    from tqdm import tqdm
+def followed(items: Collection[Named], what: str, *, progress: bool) -> Iterator[Named]:
+    """Yield the items; with ``progress``, say on one line of standard error which of them is at work."""
 
-    bar: Iterable[Analysis] = tqdm(analyses, desc="analyses", unit="analysis", leave=False)
-    return bar
+    def say(line: str) -> None:
+        if progress:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+
+    try:
+        for place, item in enumerate(items, start=1):
+            say(f"{what}, {place} of {len(items)}: {item.name}")
+            yield item
+    finally:
+        say("")
 
 
 def _one(plan: Plan, trial: Trial, analysis: Analysis) -> Results:

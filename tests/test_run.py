@@ -85,7 +85,14 @@ def test_provenance_says_which_plan_and_data_and_no_clock_time(found: Results, p
     assert {"numpy", "pandas", "scipy", "ipseval"} <= set(found.provenance["versions"])
 
 
-def test_the_same_plan_and_data_give_the_same_results(found: Results, plan: Plan) -> None:
+def test_the_same_plan_and_data_give_the_same_results_and_progress_is_one_line(
+    found: Results, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     again = execute(plan, alpha(), progress=True)
+    read = capsys.readouterr()
+    assert read.out == ""
+    names = [analysis.name for analysis in plan.analyses]
+    said = [f"analyses, {place} of {len(names)}: {name}" for place, name in enumerate(names, start=1)]
+    assert read.err.split("\r\x1b[K") == ["", *said, ""]  # the line is blank again at the end
     pd.testing.assert_frame_equal(again.frame, found.frame, check_exact=True)
     assert again.provenance == found.provenance
