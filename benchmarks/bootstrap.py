@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from lifelines import KaplanMeierFitter
-from measure import Measured, circumstances, compare, report
+from measure import Measured, circumstances, compare, publish, report
 
 from ipseval.stats.bootstrap import count_weights
 from ipseval.stats.bootstrap_times import bootstrap_time_differences
@@ -135,10 +134,7 @@ def main() -> None:
         "",
         circumstances(["ipseval", "numpy", "lifelines", "pandas"]),
     ]
-    print("\n".join(text))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "bootstrap.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    publish(__file__, text)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from measure import circumstances, compare, report_numbers, table_of_numbers
+from measure import circumstances, compare, publish, report_numbers, table_of_numbers
 from people import People, in_r, made_up_people, r_versions
 
 from ipseval.stats.cox import cox
@@ -53,10 +52,7 @@ def main() -> None:
     lines += table_of_numbers(measured, "ipseval")
     lines += ["", f"Medians of `python benchmarks/cox.py --rounds {given.rounds}`, engines in turn.", ""]
     lines += [f"{r_versions()}; {circumstances(['ipseval', 'numpy'])}"]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "cox.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from lifelines import KaplanMeierFitter
-from measure import Measured, circumstances, compare, report
+from measure import Measured, circumstances, compare, publish, report
 
 from ipseval.stats.kaplan_meier import SurvivalCurve, kaplan_meier
 
@@ -114,10 +113,7 @@ def main() -> None:
         "",
     ]
     lines += [circumstances(["ipseval", "numpy", "lifelines", "pandas"])]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "kaplan_meier.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":

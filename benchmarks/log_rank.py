@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
 from lifelines.utils import restricted_mean_survival_time
-from measure import circumstances, compare, report_numbers, table_of_numbers
+from measure import circumstances, compare, publish, report_numbers, table_of_numbers
 from people import People, in_r, made_up_people, r_versions
 from statsmodels.duration.survfunc import survdiff
 
@@ -87,10 +86,7 @@ def main() -> None:
         lines += ["", f"## {TITLES[task]}", "", *table_of_numbers(measured, "ipseval")]
     lines += ["", f"Medians of `python benchmarks/log_rank.py --rounds {given.rounds}`, engines in turn.", ""]
     lines += [f"{r_versions()}; {circumstances(['ipseval', 'numpy', 'lifelines', 'statsmodels'])}"]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "log_rank.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,15 @@ def circumstances(packages: Sequence[str]) -> str:
     )
 
 
+def publish(script: str, lines: Sequence[str]) -> None:
+    """Print what a script measured, and keep it in ``results/`` beside the script under its name."""
+    text = "\n".join(lines)
+    print(text)
+    results = Path(script).parent / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{Path(script).stem}.md").write_text(text + "\n", encoding="utf-8")
+
+
 def _restart_peak_memory() -> int:
     """Set the peak of this process's memory back to what it holds now, and return that, in kB.
 

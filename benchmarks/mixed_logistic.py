@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import circumstances
+from measure import circumstances, publish
 
 from ipseval.stats.random_intercept_logistic import random_intercept_logistic
 
@@ -224,10 +224,7 @@ def main() -> None:
     lines += [f"`python benchmarks/mixed_logistic.py --rounds {given.rounds}`", ""]
     versions = "".join(f"{name} {number}, " for name, number in installed.items())
     lines += [versions + circumstances(["ipseval", "numpy", "scipy"])]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "mixed_logistic.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":

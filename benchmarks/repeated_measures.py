@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from measure import circumstances, compare, report_numbers, table_of_numbers
+from measure import circumstances, compare, publish, report_numbers, table_of_numbers
 
 from ipseval.stats.estimating_equations import estimating_equations
 from ipseval.stats.repeated_measures import repeated_measures
@@ -148,10 +148,7 @@ def main() -> None:
         "",
     ]
     lines += [f"{r_versions()}; {circumstances(['ipseval', 'numpy', 'statsmodels'])}"]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "repeated_measures.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":

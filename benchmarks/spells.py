@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from measure import circumstances, compare, report, table
+from measure import circumstances, compare, publish, report, table
 
 from ipseval.months import month_ticks
 from ipseval.spells import monthly_rates
@@ -301,10 +300,7 @@ def main() -> None:
             lines += [*table(measured, "ipseval"), ""]
     lines += [f"`python benchmarks/spells.py --persons {given.persons} --rounds {given.rounds}`", ""]
     lines += [circumstances(["ipseval", "numpy", "polars", "duckdb"])]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "spells.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from measure import Measured, apart, circumstances, compare, report_numbers
+from measure import Measured, apart, circumstances, compare, publish, report_numbers
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 from statsmodels.stats.contingency_tables import StratifiedTable
@@ -204,10 +203,7 @@ def main() -> None:
         "",
         circumstances(["ipseval", "numpy", "scipy", "statsmodels"]),
     ]
-    print("\n".join(lines))
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "stratified_tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(__file__, lines)
 
 
 if __name__ == "__main__":
