@@ -273,3 +273,8 @@ def test_a_ratio_says_its_period_and_its_equality_is_said_once_by_the_model() ->
     assert "from 6 to 12 months" in sentence(row, counted())
     assert "days seen count" in row.note
     assert "also the ratio of averages over people" in model_of(counted(), "mixed")[0]
+
+
+def test_another_variance_is_named_in_the_rows() -> None:
+    found = mixed(levels(), DAYS, model="gee", variance="robust")
+    assert set(found.frame["setting"]) == {"variance=robust", "variance=robust; numerator_df=1"}
