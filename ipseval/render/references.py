@@ -33,10 +33,6 @@ REFERENCES: dict[str, str] = {
         "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163; "
         "Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom)"
     ),
-    "standardisation_clustered": (
-        "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163; "
-        "Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom)"
-    ),
     "poisson_clustered": (
         "Zou (2004), American Journal of Epidemiology 159:702-706; "
         "Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683"
