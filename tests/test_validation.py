@@ -14,7 +14,7 @@ import pytest
 from pytest import approx
 
 FOLDER = Path(__file__).parents[1] / "validation"
-MODULES = ("trials", "record", "proportions", "times", "amounts", "adjusted")
+MODULES = ("trials", "record", "proportions", "times", "recurrent", "amounts", "adjusted")
 SCRIPTS = MODULES[2:]
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="not part of an installed package")
@@ -84,6 +84,21 @@ def test_true_times_lost_are_those_of_many_people(validation):
     difference = lost[people.is_active].mean() - lost[~people.is_active].mean()
     error = lost.std() * 2 / lost.size**0.5
     assert difference == approx(times.truths(scenario)["time_lost_difference"], abs=5 * error)
+
+
+def test_true_means_of_jobs_are_those_of_many_people(validation):
+    trials, recurrent, rng = validation["trials"], validation["recurrent"], np.random.default_rng(5)
+    scenario = trials.Scenario(400, 0.25, 0.45)
+    people = trials.randomised(rng, 150, 400)
+    recorded = list(recurrent.started(rng, people, recurrent.log_rates(scenario)))
+    truth = recurrent.truths(scenario)
+    found = [recurrent.Trial(*row).means for row in zip(recorded, *people, strict=True)]
+    means = np.array([[arm.mean[0] for arm in both] for both in found])
+    error = means.std(axis=0) / len(means) ** 0.5
+    assert (
+        np.abs(means.mean(axis=0) - [truth["mean"], truth["mean"] - truth["difference"]]).max()
+        < 4 * error.max()
+    )
 
 
 def layout_of(validation, script):

@@ -119,6 +119,8 @@ def beyond_the_plan(folder: Path) -> None:
     trial = ips.example("scion")
     curves = ips.survival(trial, ips.time_to_first_job(horizon=30), residuals=True)
     ips.plot(curves, figure="schoenfeld").save(folder / "schoenfeld.svg")
+    jobs = ips.recurrent(trial, ips.job_starts(horizon=30))
+    ips.plot(jobs, figure="mean_cumulative").save(folder / "new_jobs.svg")
     scores = ips.mixed(trial, ips.score("qol", months=[6, 18, 30]))
     ips.plot(scores, figure="monthly").save(folder / "scores.svg")
 

@@ -99,8 +99,9 @@ def recurrent(
         Months at which means, differences and ratios are reported; by default the design's assessments
         within the horizon, and the horizon.
     strata : iterable of str, optional
-        Columns of participants that stratify the test and the Andersen-Gill model; by default the strata
-        of the randomisation. The unstratified answers stand beside them.
+        Columns of participants that stratify the Andersen-Gill model and the test; by default the strata
+        of the randomisation. The unstratified answers stand beside them. The main test is the unstratified
+        one: within strata the variances of so few people are too small, and it rejects too often.
     adjust : iterable of str, optional
         Covariates: adds the rate ratio adjusted for them, in the stratified model.
     conf_level : float
@@ -160,8 +161,8 @@ def recurrent(
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, checks.confidence(conf_level))
     for quantity in ("", "_difference", "_ratio"):
         sheet.main(MAIN, "", f"mean_cumulative_number{quantity}")
-    sheet.main("ghosh_lin_test", setting(strata=columns), "mean_cumulative_number_test")
-    sheet.main("andersen_gill", setting(strata=columns), "rate_ratio")
+    # Stated also where it is empty, so that rows that are stratified or adjusted are not main ones too.
+    sheet.main_settings |= {"mean_cumulative_number_test": "", "rate_ratio": setting(strata=columns)}
     arms = arm_recurrences(trial, endpoint, columns, covariates)
     for arm, data in arms.items():
         _curve(sheet, arm, data, horizon)

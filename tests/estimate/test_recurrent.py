@@ -77,8 +77,10 @@ def test_the_test_is_that_of_the_case(found: Results) -> None:
     row = found.one(quantity="mean_cumulative_number_test", setting="")
     wanted = CASE["log_rank"]
     assert [row.statistic, row.p_value] == pytest.approx([wanted["z"] ** 2, wanted["p"]], rel=1e-8)
-    assert found.main.one(quantity="mean_cumulative_number_test").setting == "strata=site"
+    assert found.main.one(quantity="mean_cumulative_number_test").setting == ""
     assert found.main.one(quantity="rate_ratio").setting == "strata=site"
+    plain = recurrent(with_age(), endpoints.job_starts(30), strata=[], adjust=["age"])
+    assert plain.main.one(quantity="rate_ratio").setting == ""
 
 
 def test_differences_and_ratios_are_those_of_the_arms(found: Results) -> None:
