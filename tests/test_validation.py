@@ -14,7 +14,7 @@ import pytest
 from pytest import approx
 
 FOLDER = Path(__file__).parents[1] / "validation"
-MODULES = ("trials", "record", "proportions", "times", "recurrent", "amounts", "adjusted")
+MODULES = ("trials", "record", "proportions", "times", "recurrent", "amounts", "adjusted", "mixed")
 SCRIPTS = MODULES[2:]
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="not part of an installed package")
@@ -35,9 +35,12 @@ def test_twenty_trials_of_150_people_are_mostly_covered(validation, script, monk
     monkeypatch.setattr(validation["trials"], "SIZES", (150,))
     monkeypatch.setattr(validation["trials"], "RATES", ((0.25, 0.45),))
     monkeypatch.setattr(validation["amounts"], "PEOPLE_FOR_TRUTH", 20_000)
+    monkeypatch.setattr(validation["mixed"], "SIZES", (150,))
+    monkeypatch.setattr(validation["mixed"], "SITES", ((4, 0.2),))
     table = pd.DataFrame(list(validation[script].rows(20, seed=1)))
     covered = table.dropna(subset="coverage")
     assert (table["replicates"] == 20).all() and len(covered) >= 4
+    assert table.get("bias", pd.Series([0.0])).abs().max() < 2  # of ratios; of the rest far less
     # Of 20 intervals that cover 93%, fewer than 13 hold the truth once in a hundred thousand times.
     assert covered["coverage"].min() >= 13 / 20
     rejected = table.loc[table["is_default"], "rejected"].dropna()
@@ -99,6 +102,22 @@ def test_true_means_of_jobs_are_those_of_many_people(validation):
         np.abs(means.mean(axis=0) - [truth["mean"], truth["mean"] - truth["difference"]]).max()
         < 4 * error.max()
     )
+
+
+def test_true_repeated_outcomes_are_those_of_many_people(validation):
+    mixed, rng = validation["mixed"], np.random.default_rng(6)
+    scenario = mixed.Scenario(40_000, 6, 0.2, *mixed.APART)
+    site, is_active = mixed.people(rng, scenario)
+    y = mixed.employed(rng, scenario, site, is_active)
+    # Whoever was never at risk of leaving is seen at the first visit: nobody has left by then.
+    gained = [0.10, 0.0]
+    for arm, more in zip((True, False), gained, strict=True):
+        assert y[is_active == arm, 0].mean() == approx(0.15 + more, abs=0.015)  # five standard errors
+    left = np.isnan(y[:, 2]).mean()
+    assert left == approx(0.30, abs=0.03) and not np.isnan(y[:, 0]).any()
+    score, baseline = mixed.scores(rng, scenario, site, is_active)
+    gain = score[is_active, 0].mean() - score[~is_active, 0].mean()
+    assert gain == approx(mixed.SCORE_GAIN, abs=0.06) and len(baseline) == len(site)
 
 
 def layout_of(validation, script):
