@@ -281,7 +281,8 @@ def _views(trial: Trial, endpoint: Endpoint, outcome: pd.DataFrame, month: float
     for way in unknown.RULES:
         people = unknown.people_counted(rows, followed, way, arm != trial.design.reference)
         counts = {name: unknown.counted(people, known, arm == name) for name in trial.design.arms}
-        keys = {**when, "setting": unknown.setting_of(way), "note": unknown.NOTES.get(way, "")}
+        note = unknown.note_of(way, cumulative=endpoint.cumulative)
+        keys = {**when, "setting": unknown.setting_of(way), "note": note}
         made.append(View(keys, way, way == rule, *people, counts))
     return made
 
