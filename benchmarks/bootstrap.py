@@ -20,7 +20,7 @@ from lifelines import KaplanMeierFitter
 from measure import Measured, circumstances, compare, publish, report
 
 from ipseval.stats.bootstrap import count_weights
-from ipseval.stats.bootstrap_times import bootstrap_time_differences
+from ipseval.stats.times.bootstrap_times import bootstrap_time_differences
 
 ENGINES = ("ipseval", "lifelines")
 SIZES = (70, 81)

@@ -17,7 +17,7 @@ import numpy as np
 from measure import circumstances, compare, publish, report_numbers, table_of_numbers
 from people import People, in_r, made_up_people, r_versions
 
-from ipseval.stats.cox import cox
+from ipseval.stats.times.cox import cox
 
 ENGINES = ("ipseval", "R", "R, coxph.fit alone")
 

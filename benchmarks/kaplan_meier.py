@@ -18,7 +18,7 @@ import numpy as np
 from lifelines import KaplanMeierFitter
 from measure import Measured, circumstances, compare, publish, report
 
-from ipseval.stats.kaplan_meier import SurvivalCurve, kaplan_meier
+from ipseval.stats.times.kaplan_meier import SurvivalCurve, kaplan_meier
 
 ENGINES = ("ipseval", "lifelines")
 SIZES = (1_000, 100_000, 1_000_000)

@@ -20,8 +20,8 @@ from measure import circumstances, compare, publish, report_numbers, table_of_nu
 from people import People, in_r, made_up_people, r_versions
 from statsmodels.duration.survfunc import survdiff
 
-from ipseval.stats.log_rank import log_rank
-from ipseval.stats.restricted_mean import restricted_mean
+from ipseval.stats.times.log_rank import log_rank
+from ipseval.stats.times.restricted_mean import restricted_mean
 
 ENGINES = {
     "log_rank": ("ipseval", "lifelines", "statsmodels", "R"),

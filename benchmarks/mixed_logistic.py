@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from measure import circumstances, publish
 
-from ipseval.stats.random_intercept_logistic import random_intercept_logistic
+from ipseval.stats.repeated.random_intercept_logistic import random_intercept_logistic
 
 POINTS = 25
 LME4 = """

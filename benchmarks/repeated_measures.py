@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from measure import circumstances, compare, publish, report_numbers, table_of_numbers
 
-from ipseval.stats.estimating_equations import estimating_equations
-from ipseval.stats.repeated_measures import repeated_measures
+from ipseval.stats.repeated.estimating_equations import estimating_equations
+from ipseval.stats.repeated.repeated_measures import repeated_measures
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 #: Title and size of each table, its engines, and how far apart its answers may be (optimisers stop early).

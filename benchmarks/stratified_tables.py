@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from ipseval.stats import stratified_proportions as ours
-from ipseval.stats import stratified_tests as tests
-from ipseval.stats.score_limits import rates_given_difference
+from ipseval.stats.proportions import stratified_proportions as ours
+from ipseval.stats.proportions import stratified_tests as tests
+from ipseval.stats.proportions.score_limits import rates_given_difference
 from ipseval.stats.tables import Tables
 
 TABLES, STRATA, COMPARED = 10_000, 4, 300

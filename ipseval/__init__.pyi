@@ -29,13 +29,13 @@ from ipseval.errors import (
     IpsevalWarning as IpsevalWarning,
     PlanError as PlanError,
 )
-from ipseval.estimate.amounts import amounts as amounts
+from ipseval.estimate.amounts.amounts import amounts as amounts
 from ipseval.estimate.describe import describe as describe
-from ipseval.estimate.interview_survival import interview_survival as interview_survival
-from ipseval.estimate.mixed import mixed as mixed
-from ipseval.estimate.rates import rates as rates
-from ipseval.estimate.recurrent import recurrent as recurrent
-from ipseval.estimate.survival import survival as survival
+from ipseval.estimate.times.interview_survival import interview_survival as interview_survival
+from ipseval.estimate.repeated.mixed import mixed as mixed
+from ipseval.estimate.proportions.rates import rates as rates
+from ipseval.estimate.times.recurrent import recurrent as recurrent
+from ipseval.estimate.times.survival import survival as survival
 from ipseval.evidence.published import (
     published as published,
     published_results as published_results,

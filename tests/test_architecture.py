@@ -50,7 +50,7 @@ SEES_ONLY = {
 NEVER_SEES = {"render": {"loading", "trial", "spells", "stats", "estimate", "evidence", "run"}}
 
 #: Libraries that may be imported in one place only, and libraries that may not be imported at all.
-ONLY_IN = {"matplotlib": "render/", "lifelines": "stats/proportional_hazards.py"}
+ONLY_IN = {"matplotlib": "render/", "lifelines": "stats/times/proportional_hazards.py"}
 NOWHERE = {"scipy.stats": "slow to import; scipy.special has what is needed"}
 
 
@@ -157,13 +157,13 @@ def test_a_room_that_works_without_pandas_does_not_import_it(room):
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("render/tables.py", "from ipseval.estimate.rates import rates"),
+        ("render/tables.py", "from ipseval.estimate.proportions.rates import rates"),
         ("render/tables.py", "from ipseval.trial import Trial"),
         ("stats/means.py", "from ipseval import schema"),
         ("trial.py", "def f():\n    from ipseval.endpoints import ever_employed"),
         ("results/table.py", "import matplotlib.pyplot as plt"),
-        ("stats/cox.py", "from lifelines import CoxPHFitter"),
-        ("stats/ranks.py", "from scipy import stats"),
+        ("stats/times/cox.py", "from lifelines import CoxPHFitter"),
+        ("stats/amounts/ranks.py", "from scipy import stats"),
     ],
 )
 def test_an_import_against_the_order_is_found(file, source):

@@ -18,12 +18,12 @@ import pytest
 from ipseval import endpoints
 from ipseval.disclosure import Policy, names_in, protect
 from ipseval.errors import AnalysisError
-from ipseval.estimate.amounts import amounts
+from ipseval.estimate.amounts.amounts import amounts
 from ipseval.estimate.describe import describe
-from ipseval.estimate.mixed import mixed
-from ipseval.estimate.rates import rates
-from ipseval.estimate.recurrent import recurrent
-from ipseval.estimate.survival import survival
+from ipseval.estimate.proportions.rates import rates
+from ipseval.estimate.repeated.mixed import mixed
+from ipseval.estimate.times.recurrent import recurrent
+from ipseval.estimate.times.survival import survival
 from ipseval.evidence.published import published_results
 from ipseval.examples import example
 from ipseval.results import PublicResults, Results

@@ -11,12 +11,12 @@ import pytest
 
 from ipseval import endpoints
 from ipseval.disclosure import protect
-from ipseval.estimate.amounts import amounts
+from ipseval.estimate.amounts.amounts import amounts
 from ipseval.estimate.describe import describe
-from ipseval.estimate.mixed import mixed
-from ipseval.estimate.rates import rates
-from ipseval.estimate.recurrent import recurrent
-from ipseval.estimate.survival import survival
+from ipseval.estimate.proportions.rates import rates
+from ipseval.estimate.repeated.mixed import mixed
+from ipseval.estimate.times.recurrent import recurrent
+from ipseval.estimate.times.survival import survival
 from ipseval.evidence.published import published_results
 from ipseval.examples import example, example_folder
 from ipseval.plan import read_plan

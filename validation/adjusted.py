@@ -29,9 +29,9 @@ from trials import (
 )
 
 from ipseval.errors import AnalysisError
-from ipseval.estimate.adjusted_rates import MEASURES, People
-from ipseval.stats.marginal_contrasts import Standardised
-from ipseval.stats.standardisation import standardised_means
+from ipseval.estimate.proportions.adjusted_rates import MEASURES, People
+from ipseval.stats.regression.marginal_contrasts import Standardised
+from ipseval.stats.regression.standardisation import standardised_means
 
 SHORTFALLS = (
     Shortfall(

@@ -34,14 +34,14 @@ from trials import (
 )
 
 from ipseval.months import horizon_day
-from ipseval.stats.bootstrap import bootstrap_draws, percentile_interval
-from ipseval.stats.censored_means import (
+from ipseval.stats.amounts.censored_means import (
     CensoredMean,
     partitioned_mean_amount,
     partitioned_mean_replicates,
 )
-from ipseval.stats.log_scale_means import joined_difference, log_t_mean, workers_difference
-from ipseval.stats.ranks import probability_of_superiority
+from ipseval.stats.amounts.log_scale_means import joined_difference, log_t_mean, workers_difference
+from ipseval.stats.amounts.ranks import probability_of_superiority
+from ipseval.stats.bootstrap import bootstrap_draws, percentile_interval
 
 SHORTFALLS: tuple[Shortfall, ...] = ()
 

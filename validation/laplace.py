@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from record import RESULTS
 
-from ipseval.stats.random_intercept_logistic import random_intercept_logistic
+from ipseval.stats.repeated.random_intercept_logistic import random_intercept_logistic
 
 PEOPLE, VISITS, SDS, POINTS = 150, (3, 4, 5), (1.0, 2.0, 3.0), (1, 25)
 

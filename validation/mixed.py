@@ -21,12 +21,12 @@ from scipy.special import expit, ndtr, ndtri
 from trials import Flags, Floats, Integers, level
 
 from ipseval.errors import AnalysisError
-from ipseval.estimate.assessments import Assessments, Covariates
-from ipseval.estimate.population_averages import population
-from ipseval.stats.estimating_equations import estimating_equations
-from ipseval.stats.population_average import PopulationAveraged, population_averaged, standardised
-from ipseval.stats.random_intercept_logistic import random_intercept_logistic
-from ipseval.stats.repeated_measures import repeated_measures
+from ipseval.estimate.repeated.assessments import Assessments, Covariates
+from ipseval.estimate.repeated.population_averages import population
+from ipseval.stats.repeated.estimating_equations import estimating_equations
+from ipseval.stats.repeated.population_average import PopulationAveraged, population_averaged, standardised
+from ipseval.stats.repeated.random_intercept_logistic import random_intercept_logistic
+from ipseval.stats.repeated.repeated_measures import repeated_measures
 
 MONTHS = (6.0, 18.0, 30.0)
 ARMS = ("usual", "IPS")

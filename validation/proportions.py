@@ -15,9 +15,15 @@ from record import Method, Shortfall, arguments, judged, written
 from scipy.special import expit
 from trials import SITE_EFFECTS, SITE_SHARES, Integers, Scenario, level, randomised, scenarios
 
-from ipseval.estimate import stratified_rates
-from ipseval.estimate.unadjusted_rates import METHODS
-from ipseval.stats import association, proportions, stratified_proportions, stratified_tests, two_proportions
+from ipseval.estimate.proportions import stratified_rates
+from ipseval.estimate.proportions.unadjusted_rates import METHODS
+from ipseval.stats.proportions import (
+    association,
+    one_proportion,
+    stratified_proportions,
+    stratified_tests,
+    two_proportions,
+)
 
 SHORTFALLS: tuple[Shortfall, ...] = ()
 
@@ -60,7 +66,7 @@ def rows(replicates: int, seed: int) -> Iterator[dict[str, Any]]:
 def arm_rows(scenario: Scenario, table: Table) -> Iterator[dict[str, Any]]:
     """Yield the intervals of the active arm's proportion."""
     for method in METHODS["proportion"]:
-        low, high = proportions.proportion_interval(table.x1, table.n1, method=method)
+        low, high = one_proportion.proportion_interval(table.x1, table.n1, method=method)
         yield judged(_named("proportion", method), scenario, scenario.active_rate, low=low, high=high)
 
 

@@ -31,15 +31,15 @@ from trials import (
 )
 
 from ipseval.errors import AnalysisError
-from ipseval.stats.andersen_gill import andersen_gill
-from ipseval.stats.mean_cumulative import (
+from ipseval.stats.tables import normal_quantile
+from ipseval.stats.times.andersen_gill import andersen_gill
+from ipseval.stats.times.mean_cumulative import (
     MeanCumulative,
     mean_cumulative,
     mean_cumulative_difference,
     mean_cumulative_ratio,
     mean_cumulative_test,
 )
-from ipseval.stats.tables import normal_quantile
 
 _FEW_PEOPLE = (
     "The variance comes from people, and with 25 in an arm, a few of whom have most of the jobs, it is too "

@@ -28,20 +28,20 @@ from trials import (
 )
 
 from ipseval.errors import AnalysisError
-from ipseval.stats.cox import cox
-from ipseval.stats.cumulative_incidence import IncidenceAt, cumulative_incidence, incidence_at
-from ipseval.stats.gray import gray_test
-from ipseval.stats.kaplan_meier import kaplan_meier, probability_limits, survival_at
-from ipseval.stats.log_rank import log_rank
-from ipseval.stats.milestones import milestone_difference, milestone_ratio
-from ipseval.stats.restricted_mean import (
+from ipseval.stats.tables import normal_quantile
+from ipseval.stats.times.cox import cox
+from ipseval.stats.times.cumulative_incidence import IncidenceAt, cumulative_incidence, incidence_at
+from ipseval.stats.times.gray import gray_test
+from ipseval.stats.times.kaplan_meier import kaplan_meier, probability_limits, survival_at
+from ipseval.stats.times.log_rank import log_rank
+from ipseval.stats.times.milestones import milestone_difference, milestone_ratio
+from ipseval.stats.times.restricted_mean import (
     RestrictedMean,
     restricted_mean,
     restricted_mean_difference,
     restricted_mean_ratio,
     restricted_time_lost,
 )
-from ipseval.stats.tables import normal_quantile
 
 _FEW_EVENTS = ((50, (0.05, 0.25)),)
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ipseval.estimate import amounts, describe, interview_survival, mixed, rates, recurrent, survival
+from ipseval.estimate import describe
+from ipseval.estimate.amounts import amounts
+from ipseval.estimate.proportions import rates
+from ipseval.estimate.repeated import mixed
+from ipseval.estimate.times import interview_survival, recurrent, survival
 from ipseval.results import Declaration, Results
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from ipseval import checks
 from ipseval.errors import AnalysisError
-from ipseval.estimate.unadjusted_rates import METHODS
+from ipseval.estimate.proportions.unadjusted_rates import METHODS
 from ipseval.results import Declaration, Results
-from ipseval.stats import proportions, two_proportions
+from ipseval.stats.proportions import one_proportion, two_proportions
 
 DECLARATION = Declaration(
     name="published",
@@ -184,7 +184,7 @@ def _arm_rows(
             }
         )
         for method in METHODS["proportion"]:
-            low, high = proportions.proportion_interval(x, n, method=method, conf_level=conf_level)
+            low, high = one_proportion.proportion_interval(x, n, method=method, conf_level=conf_level)
             limits = {"conf_low": float(low), "conf_high": float(high), "conf_level": conf_level}
             rows.append({**base, **limits, "estimate": x / n, "method": method, "note": reading.note})
     return rows

@@ -11,14 +11,14 @@ import pytest
 from ipseval import endpoints, words
 from ipseval.errors import AnalysisError
 from ipseval.estimate import ESTIMATORS
-from ipseval.estimate.amounts import METHODS as AMOUNT_METHODS
-from ipseval.estimate.amounts import amounts
+from ipseval.estimate.amounts.amounts import METHODS as AMOUNT_METHODS
+from ipseval.estimate.amounts.amounts import amounts
 from ipseval.estimate.describe import describe
-from ipseval.estimate.interview_survival import interview_survival
-from ipseval.estimate.mixed import mixed
-from ipseval.estimate.rates import rates
-from ipseval.estimate.recurrent import recurrent
-from ipseval.estimate.survival import survival
+from ipseval.estimate.proportions.rates import rates
+from ipseval.estimate.repeated.mixed import mixed
+from ipseval.estimate.times.interview_survival import interview_survival
+from ipseval.estimate.times.recurrent import recurrent
+from ipseval.estimate.times.survival import survival
 from ipseval.examples import example
 from ipseval.results import Results
 from ipseval.results.vocabulary import KEY, QUANTITIES
@@ -310,6 +310,7 @@ def test_declared_quantities_are_those_that_are_written() -> None:
         survival(trial, first_job, residuals=True),
         interview_survival(trial, first_job, replicates=100),
         mixed(trial, endpoints.employed_at(month=[6, 18, 30]), link="cloglog", interval="profile"),
+        mixed(example("eqolise"), endpoints.employed_at(month=[6, 18]), model="nested_site", points=3),
     ]
     for found in [call(trial) for call in CALLS.values()] + asked_for:
         for name, record in found.records.items():

@@ -6,12 +6,12 @@ import pytest
 
 from ipseval import endpoints, words
 from ipseval.disclosure import protect
-from ipseval.estimate.amounts import METHODS as AMOUNT_METHODS
-from ipseval.estimate.amounts import amounts
+from ipseval.estimate.amounts.amounts import METHODS as AMOUNT_METHODS
+from ipseval.estimate.amounts.amounts import amounts
 from ipseval.estimate.describe import describe
-from ipseval.estimate.mixed import mixed
-from ipseval.estimate.rates import rates
-from ipseval.estimate.survival import survival
+from ipseval.estimate.proportions.rates import rates
+from ipseval.estimate.repeated.mixed import mixed
+from ipseval.estimate.times.survival import survival
 from ipseval.examples import example
 from ipseval.results import QUANTITIES, Results
 from ipseval.results.sentences import sentence

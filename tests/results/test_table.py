@@ -14,9 +14,9 @@ import pytest
 from ipseval import endpoints
 from ipseval.disclosure import protect
 from ipseval.errors import AnalysisError, DataError
-from ipseval.estimate.mixed import mixed
-from ipseval.estimate.rates import rates
-from ipseval.estimate.survival import survival
+from ipseval.estimate.proportions.rates import rates
+from ipseval.estimate.repeated.mixed import mixed
+from ipseval.estimate.times.survival import survival
 from ipseval.examples import example
 from ipseval.results import PublicResults, Results
 from ipseval.results.table import frame_of, typed

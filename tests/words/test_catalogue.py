@@ -10,10 +10,10 @@ from ipseval import words
 from ipseval.endpoints import BUILT_IN
 from ipseval.errors import AnalysisError
 from ipseval.estimate import ESTIMATORS
-from ipseval.estimate.adjusted_rates import METHODS as ADJUSTED
-from ipseval.estimate.amounts import RULES as AMOUNT_RULES
-from ipseval.estimate.rates import METHODS
-from ipseval.estimate.stratified_rates import METHODS as STRATIFIED
+from ipseval.estimate.amounts.amounts import RULES as AMOUNT_RULES
+from ipseval.estimate.proportions.adjusted_rates import METHODS as ADJUSTED
+from ipseval.estimate.proportions.rates import METHODS
+from ipseval.estimate.proportions.stratified_rates import METHODS as STRATIFIED
 from ipseval.estimate.unknown import RULES
 from ipseval.results.vocabulary import QUANTITIES, STATUSES
 from ipseval.schema import END_REASONS

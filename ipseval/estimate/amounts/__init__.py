@@ -1,0 +1,1 @@
+"""How much of the outcome, and how do the arms differ?"""

@@ -1,0 +1,1 @@
+"""How many people had the outcome, and how do the arms differ?"""

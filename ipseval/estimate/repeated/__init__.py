@@ -1,0 +1,1 @@
+"""How do the arms differ in outcomes that were seen several times?"""

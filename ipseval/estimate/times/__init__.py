@@ -1,0 +1,1 @@
+"""How soon does an outcome come, and how do the arms differ?"""

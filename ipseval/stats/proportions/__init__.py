@@ -1,0 +1,1 @@
+"""Proportions of two arms: intervals, tests and common effects over strata."""

@@ -1,0 +1,1 @@
+"""Regression by people, and what follows from it for everyone: standardised means."""

@@ -1,0 +1,1 @@
+"""Outcomes of a person that were seen several times: mixed models and estimating equations."""
