@@ -1,4 +1,4 @@
-"""Trial language: a Trial and an Endpoint in, Results out; one file per question.
+"""Trial language: a Trial and an Endpoint in, Results out; one file per question, in rooms by its kind.
 
 ``ESTIMATORS`` is the catalogue that plans and reports read: each module declares itself, here they
 are only gathered.

@@ -271,14 +271,18 @@ class Results:
         return read(cls, folder)
 
     def __repr__(self) -> str:
-        lines = [self._headline(), *self._models()]
-        return "\n".join([*lines, self._shown().to_string(index=False)] if len(self) else lines)
+        from ipseval.results import printed
+
+        lines = [printed.headline(self), *self._models()]
+        return "\n".join([*lines, printed.text(self)] if len(self) else lines)
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        said = "".join(f"<p>{escape(line)}</p>" for line in (self._headline(), *self._models()))
-        return f"{said}{self._shown().to_html(index=False, max_rows=60)}"
+        from ipseval.results import printed
+
+        said = "".join(f"<p>{escape(line)}</p>" for line in (printed.headline(self), *self._models()))
+        return said + (printed.html(self) if len(self) else "")
 
     def _models(self) -> list[str]:
         """What was fitted, analysis by analysis; nothing for those without a model."""
@@ -287,28 +291,9 @@ class Results:
         present = [str(name) for name in pd.unique(self.frame["analysis"])]
         return [line for name in present for line in model_of(self, name)]
 
-    def _headline(self) -> str:
-        failed = len(self.failures)
-        analyses = checks.named_list(sorted(set(self.frame["analysis"])), 6)
-        simulated = " of simulated people" if self.provenance.get("trial", {}).get("simulated") else ""
-        counted = f"{len(self)} estimates{simulated} ({analyses})" if len(self) else "No estimates"
-        return counted + (f"; {failed} could not be computed, see .failures" if failed else "")
-
-    def _shown(self) -> pd.DataFrame:
-        """The frame without the columns that say nothing here, numbers rounded for the eye only."""
-        frame = self.frame
-        telling = [name for name in COLUMNS if _tells(frame[name]) or name in ("estimate", "n")]
-        return frame[telling].round(dict.fromkeys(NUMBERS, 4))
-
 
 class PublicResults(Results):
     """Results from which no person can be recognised; only ``disclosure.protect`` makes them."""
-
-
-def _tells(column: pd.Series) -> bool:
-    if column.name == "status":
-        return bool((column != "ok").any())
-    return bool(column.notna().any()) if column.name in NUMBERS + COUNTS else bool((column != "").any())
 
 
 def _united(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
