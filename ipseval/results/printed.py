@@ -1,4 +1,7 @@
-"""The table as a person reads it: what all rows share said once, an interval in one column, notes below."""
+"""The table as a person reads it: what all rows share said once, an interval in one column, notes below.
+
+Steps of a curve and numbers at risk, which a figure shows better, are printed only where nothing else is.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ipseval import checks
+from ipseval.results.vocabulary import AT_RISK
 
 if TYPE_CHECKING:
     from ipseval.results.table import Results
@@ -28,14 +32,25 @@ def headline(results: Results) -> str:
     return counted + (f"; {failed} could not be computed, see .failures" if failed else "")
 
 
-def table(results: Results) -> tuple[str, pd.DataFrame, list[str]]:
-    """Return what all rows share, the rows as texts, and the notes that the rows number.
+def wrapped(line: str) -> str:
+    """Return a line of words within the width of a page; an equation stays on its line."""
+    return line if " = " in line else fill(line, _WIDTH)
 
-    Rows beyond sixty are left out; the first line then says so.
-    """
-    frame = results.frame.iloc[:_MOST_ROWS]
-    notes = [note for note in pd.unique(frame["note"]) if note]
-    mark = {note: str(place) for place, note in enumerate(notes, start=1)}
+
+def told(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without steps of curves and numbers at risk; all rows where nothing else is."""
+    drawn = ((frame["time_unit"] == "days") | frame["quantity"].isin(AT_RISK)).to_numpy(dtype=bool)
+    return frame if drawn.all() else frame.loc[~drawn]
+
+
+def table(results: Results) -> tuple[str, pd.DataFrame, list[str]]:
+    """Return what all rows share, the rows as texts, and the notes that the rows number."""
+    frame = told(results.frame).iloc[:_MOST_ROWS]
+    remarks = [note.split("; ") if note else [] for note in frame["note"]]
+    notes = list(dict.fromkeys(remark for of_row in remarks for remark in of_row))
+    number = {note: str(place) for place, note in enumerate(notes, start=1)}
+    parts = [set(setting.split("; ")) for setting in frame["setting"]]
+    everywhere = set.intersection(*parts) if parts else set()
     texts = pd.DataFrame(
         {
             **{name: frame[name] for name in ("analysis", "endpoint", "population", "subgroup")},
@@ -44,7 +59,7 @@ def table(results: Results) -> tuple[str, pd.DataFrame, list[str]]:
             "term": frame["term"],
             "period": _periods(frame),
             "method": frame["method"],
-            "setting": frame["setting"],
+            "setting": [_without(setting, everywhere) for setting in frame["setting"]],
             "estimate": _numbers(frame["estimate"]),
             "level": _levels(frame["conf_level"]),
             "interval": _intervals(frame),
@@ -52,15 +67,19 @@ def table(results: Results) -> tuple[str, pd.DataFrame, list[str]]:
             "n": _counts(frame),
             "missing": frame["n_missing"].map(lambda n: "" if pd.isna(n) else f"{n:.0f}"),
             "status": frame["status"].mask(frame["status"] == "ok", ""),
-            "note": frame["note"].map(lambda note: mark.get(note, "")),
+            "note": [",".join(number[remark] for remark in of_row) for of_row in remarks],
         }
     ).astype(str)
     shared = [name for name in _SHARED if len(set(texts[name])) == 1]
-    said = [texts[name].iloc[0] for name in shared if name != "analysis"]
+    said = [texts[name].iloc[0] for name in shared if name != "analysis"] + sorted(everywhere)
     if hidden := len(results) - len(frame):
-        said.append(f"the first {len(frame)} rows of {len(results)} (.frame has all, {hidden} more)")
+        said.append(f"{hidden} more rows in .frame")
     telling = [name for name in texts if name not in shared and (texts[name] != "").any()]
     return ", ".join(part for part in said if part), texts[telling], notes
+
+
+def _without(setting: str, parts: set[str]) -> str:
+    return "; ".join(part for part in setting.split("; ") if part not in parts)
 
 
 def text(results: Results) -> str:
@@ -95,11 +114,15 @@ def _left(values: list[str]) -> list[str]:
 
 def _numbers(values: pd.Series) -> pd.Series:
     """Return numbers with four significant digits, and nothing for those that are missing."""
-    return values.map(_number)
+    return _floats(values).map(_number)
+
+
+def _floats(values: pd.Series) -> pd.Series:
+    return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=values.index)
 
 
 def _number(value: float) -> str:
-    if pd.isna(value):
+    if np.isnan(value):
         return ""
     if not np.isfinite(value) or value == 0:
         return f"{value:g}"
@@ -121,20 +144,24 @@ def _levels(values: pd.Series) -> pd.Series:
 
 def _counts(frame: pd.DataFrame) -> list[str]:
     """Return the people with the outcome of those counted, "31/70"; those counted where there is no such."""
-    pairs = zip(frame["n_event"], frame["n"], strict=True)
     return [
-        "" if pd.isna(n) else f"{n:.0f}" if pd.isna(events) else f"{events:.0f}/{n:.0f}"
-        for events, n in pairs
+        _count(events, n) for events, n in zip(_floats(frame["n_event"]), _floats(frame["n"]), strict=True)
     ]
 
 
+def _count(events: float, n: float) -> str:
+    if np.isnan(n):
+        return ""
+    return f"{n:.0f}" if np.isnan(events) else f"{events:.0f}/{n:.0f}"
+
+
 def _periods(frame: pd.DataFrame) -> list[str]:
-    columns = zip(frame["time_from"], frame["time"], frame["time_unit"], strict=True)
+    columns = zip(_floats(frame["time_from"]), _floats(frame["time"]), frame["time_unit"], strict=True)
     return [_period(start, end, unit) for start, end, unit in columns]
 
 
 def _period(start: float, end: float, unit: str) -> str:
-    if pd.isna(end):
+    if np.isnan(end):
         return ""
-    span = f"{start:g} to {end:g}" if pd.notna(start) and start != end else f"{end:g}"
+    span = f"{start:g} to {end:g}" if not np.isnan(start) and start != end else f"{end:g}"
     return f"{span} {unit}".strip()

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from ipseval import checks
 from ipseval.errors import AnalysisError
 from ipseval.results.vocabulary import (
-    AT_RISK,
     BASE,
     COLUMNS,
     COUNTS,
     KEY,
-    NUMBERS,
     QUANTITIES,
     STATUSES,
     TEXTS,
@@ -241,14 +239,13 @@ class Results:
         is nothing else: select them, and they are explained too.
         """
         from ipseval.results.models import model_of
+        from ipseval.results.printed import told
         from ipseval.results.sentences import sentence
 
         lines: list[str] = []
         for analysis, rows in self.main.frame.groupby("analysis", sort=False):
             lines += model_of(self, str(analysis), lang)
-            drawn = (rows["time_unit"] == "days") | rows["quantity"].isin(AT_RISK)
-            told = rows if drawn.all() else rows.loc[~drawn]
-            lines += [sentence(row, self, lang=lang) for _, row in told.iterrows()]
+            lines += [sentence(row, self, lang=lang) for _, row in told(rows).iterrows()]
         return "\n".join(lines)
 
     def compare(self, other: Results, *, tolerance: float = 0.0) -> pd.DataFrame:
@@ -273,7 +270,7 @@ class Results:
     def __repr__(self) -> str:
         from ipseval.results import printed
 
-        lines = [printed.headline(self), *self._models()]
+        lines = [printed.headline(self), *map(printed.wrapped, self._models())]
         return "\n".join([*lines, printed.text(self)] if len(self) else lines)
 
     def _repr_html_(self) -> str:
