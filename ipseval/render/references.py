@@ -28,6 +28,12 @@ REFERENCES: dict[str, str] = {
         "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163"
     ),
     "farrington_manning": "Farrington & Manning (1990), Statistics in Medicine 9:1447-1454",
+    "clustered_test": "Bell & McCaffrey (2002), Survey Methodology 28:169-181",
+    "clustered_test_least_favourable": "Bell & McCaffrey (2002), Survey Methodology 28:169-181",
+    "standardisation_clustered_test": (
+        "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163; "
+        "Satterthwaite (1946), Biometrics Bulletin 2:110-114 (degrees of freedom)"
+    ),
     "linear_clustered": "Bell & McCaffrey (2002), Survey Methodology 28:169-181",
     "standardisation_clustered": (
         "Ye, Bannick, Yi & Shao (2023), Statistical Theory and Related Fields 7:159-163; "

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.estimate.design_matrix import adjustment, with_labels
-from ipseval.estimate.proportions.non_inferiority import TERMS, Margin, no_warning
+from ipseval.estimate.proportions.non_inferiority import TERMS, Margin, wald_row
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.regression.binomial_logistic import binomial_logistic
@@ -170,7 +169,7 @@ def adjusted(
     for margin in margins:
         text = model.setting(missing, margin=f"{margin.null:g}")
         row = rows[label] | {"method": AT_MARGIN, "term": TERMS[margin.measure], "setting": text}
-        _at_margin(sheet, margin, found, row, missing, FIRTH if is_separated else "")
+        _at_margin(sheet, margin, found, row, FIRTH if is_separated else "")
     if model.estimand == "population":
         _bootstrapped(sheet, model, among, rows[label], is_separated=is_separated)
     _modified_poisson(sheet, among, {**rows[label], "setting": model.setting(missing, of_estimand=False)})
@@ -220,24 +219,13 @@ def _standardised(
     return found, is_separated
 
 
-def _at_margin(
-    sheet: Sheet, margin: Margin, found: Standardised | str, row: Keys, missing: str, firth: str
-) -> None:
+def _at_margin(sheet: Sheet, margin: Margin, found: Standardised | str, row: Keys, firth: str) -> None:
     """Write how far a standardised effect lies on the good side of a margin, and what its limits say."""
     if isinstance(found, str):
         sheet.add("non_inferiority_test", **row | _failed(found))
         return
     contrast = found.contrast(margin.measure, conf_level=sheet.conf_level)
-    effect, null = np.array([contrast.estimate, margin.null])
-    if margin.measure == "ratio":
-        effect, null = np.log([effect, null])
-    distance = (effect - null) if margin.higher_is_better else (null - effect)
-    statistic = distance / (contrast.std_error or np.nan)
-    test = {"statistic": statistic, "p_value": ndtr(-statistic)}
-    of_people = remarks(str(row["note"]), firth, contrast.note).get("note", "")
-    interval = (contrast.conf_low, contrast.conf_high)
-    said = remarks(of_people, *margin.said(*interval, row["n_missing"], missing))
-    sheet.add("non_inferiority_test", **row | test | said | no_warning(test["p_value"], of_people))
+    sheet.add("non_inferiority_test", **wald_row(contrast, margin, row, str(row["note"]), firth))
 
 
 def _bootstrapped(sheet: Sheet, model: Model, among: People, row: Keys, *, is_separated: bool) -> None:
@@ -262,8 +250,9 @@ def _bootstrapped(sheet: Sheet, model: Model, among: People, row: Keys, *, is_se
         found = draws.interval(measure, conf_level=sheet.conf_level)
         numbers = {name: getattr(found, name) for name in ("estimate", "std_error", "conf_low", "conf_high")}
         unit = "proportion" if measure == "difference" else "ratio"
-        said = PENALISED if draws.n_penalised and np.isfinite(found.conf_low) else found.note
-        sheet.add(quantity, **row | numbers | {"unit": unit} | remarks(str(row["note"]), said))
+        is_penalised = draws.n_penalised and np.isfinite(found.conf_low)
+        said = (PENALISED, draws.alone) if is_penalised else (found.note,)
+        sheet.add(quantity, **row | numbers | {"unit": unit} | remarks(str(row["note"]), *said))
 
 
 def _modified_poisson(sheet: Sheet, among: People, row: Keys) -> None:

@@ -9,6 +9,7 @@ of one: the variance then grows in the arm where people share somebody, and in n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,19 +20,28 @@ from ipseval import checks, words
 from ipseval.errors import AnalysisError
 from ipseval.estimate.design_matrix import with_labels
 from ipseval.estimate.proportions.adjusted_rates import FIRTH, MEASURES, Keys, Mask, Model, people_of
+from ipseval.estimate.proportions.non_inferiority import TERMS, Margin, wald_row
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.results.setting import setting
 from ipseval.stats.regression.linear_adjustment import ancova
+from ipseval.stats.regression.marginal_contrasts import Contrast
 from ipseval.stats.regression.modified_poisson import modified_poisson
 from ipseval.stats.regression.standardisation import standardised_means
 from ipseval.trial import Trial
 
+Floats = NDArray[np.float64]
+
 METHODS = {"risk_difference": "linear_clustered", "risk_ratio": "poisson_clustered"}
 STANDARDISED = "standardisation_clustered"
+#: Tests at a margin: of two arms, with the unknown counted against the claim, and of the standardised effect.
+AT_MARGIN = "clustered_test"
+LEAST_FAVOURABLE = "clustered_test_least_favourable"
+STANDARDISED_AT_MARGIN = "standardisation_clustered_test"
 #: A sandwich of fewer clusters is too small, whatever is done to mend it.
 FEWEST = 10
 
 CLUSTERS_OF_ONE = words.text("note.clusters_of_one")
+AS_INDEPENDENT = words.text("note.as_independent")
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ def clustered(
     people: tuple[Mask, Mask, Mask],
     missing: str,
     row: Keys,
+    margins: Sequence[Margin] = (),
 ) -> None:
     """Write difference and ratio of one contrast, as they are and with the covariates of a model.
 
@@ -112,19 +123,47 @@ def clustered(
             keys["method"] = method
             try:
                 about = remarks(str(row["note"]), said, clusters.check(among))
-                if quantity == "risk_difference":
-                    found, unit = ancova(y, arm, columns, **how).difference, "proportion"
-                else:
-                    found, unit = modified_poisson(y, arm, columns, **how).ratio, "ratio"
+                found = _effect(quantity, y, arm, columns, how)
             except AnalysisError as refusal:
                 reason = with_labels(refusal, labels)
                 sheet.add(quantity, **{**keys, "status": "failed", "note": reason})
                 continue
             numbers = found._asdict()
             about = remarks(str(about.get("note", "")), numbers.pop("note"))
+            unit = "proportion" if quantity == "risk_difference" else "ratio"
             sheet.add(quantity, **{**keys, **numbers, "unit": unit, **about})
     if model:
-        _standardised(sheet, clusters, model, people, missing, row)
+        _standardised(sheet, clusters, model, people, missing, row, margins)
+
+
+def _effect(quantity: str, y: Floats, arm: Mask, columns: Floats | None, how: Keys) -> Contrast:
+    """Return the difference or the ratio of two arms, with the variance of clusters."""
+    if quantity == "risk_difference":
+        return ancova(y, arm, columns, **how).difference
+    return modified_poisson(y, arm, columns, **how).ratio
+
+
+def clustered_at_margins(
+    sheet: Sheet,
+    clusters: Clusters,
+    people: tuple[Mask, Mask, Mask],
+    missing: str,
+    row: Keys,
+    margins: Sequence[Margin],
+    method: str = AT_MARGIN,
+) -> None:
+    """Write the test at each margin that goes with the limits of the clustered difference or ratio."""
+    yes, is_active, among = people
+    code = clusters.code[among]
+    how: Keys = {"variance": "cr2", "cluster": code, "conf_level": sheet.conf_level}
+    for margin in margins:
+        text = setting(missing=missing, margin=f"{margin.null:g}", cluster=clusters.name)
+        keys = {**row, "method": method, "term": TERMS[margin.measure], "setting": text}
+        with sheet.attempt("non_inferiority_test", **keys):
+            said = (str(row["note"]), clusters.check(among))
+            y, arm = yes[among].astype(np.float64), is_active[among]
+            found = _effect(TERMS[margin.measure], y, arm, None, how)
+            sheet.add("non_inferiority_test", **wald_row(found, margin, keys, *said))
 
 
 def _standardised(
@@ -134,6 +173,7 @@ def _standardised(
     people: tuple[Mask, Mask, Mask],
     missing: str,
     row: Keys,
+    margins: Sequence[Margin],
 ) -> None:
     """Write the effects standardised over everybody's covariates, with the variance of clusters.
 
@@ -141,6 +181,15 @@ def _standardised(
     """
     made, among = people_of(model, *people), people[2]
     keys = {**row, "method": STANDARDISED, "setting": model.setting(missing, cluster=clusters.name)}
+    at_margins = [
+        {
+            **row,
+            "method": STANDARDISED_AT_MARGIN,
+            "term": TERMS[margin.measure],
+            "setting": model.setting(missing, margin=f"{margin.null:g}", cluster=clusters.name),
+        }
+        for margin in margins
+    ]
     try:
         about = [str(row["note"]), model.note, made.note, clusters.check(among)]
         is_separated = made.is_separated()
@@ -157,9 +206,15 @@ def _standardised(
     except AnalysisError as refusal:
         for quantity in MEASURES:
             sheet.add(quantity, **{**keys, "status": "failed", "note": made.reason(refusal)})
+        for tested in at_margins:
+            sheet.add("non_inferiority_test", **{**tested, "status": "failed", "note": made.reason(refusal)})
         return
     for quantity, measure in MEASURES.items():
         numbers = found.contrast(measure, conf_level=sheet.conf_level)._asdict()
         said = remarks(*about, FIRTH if is_separated else "", numbers.pop("note"))
         unit = "proportion" if measure == "difference" else "ratio"
         sheet.add(quantity, **{**keys, **numbers, "unit": unit, **said})
+    for margin, tested in zip(margins, at_margins, strict=True):
+        contrast = found.contrast(margin.measure, conf_level=sheet.conf_level)
+        firth = FIRTH if is_separated else ""
+        sheet.add("non_inferiority_test", **wald_row(contrast, margin, tested, *about, firth))

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtr
 
 from ipseval import words
 from ipseval.estimate.proportions.unadjusted_rates import Keys, Table, View, tables_of
 from ipseval.estimate.sheet import remarks
-from ipseval.results.setting import setting
+from ipseval.results.setting import part_of, setting
 from ipseval.stats.proportions import non_inferiority, two_proportions
 from ipseval.stats.proportions.exact_unconditional import exact_unconditional_test
+from ipseval.stats.regression.marginal_contrasts import Contrast
 
 Floats = NDArray[np.float64]
 
@@ -108,6 +110,24 @@ def margin_rows(
                 keys = {"method": called, "term": TERMS[margin.measure], "setting": text}
                 rows[i].append({**about, **row, **keys, **said, **status, "quantity": "non_inferiority_test"})
     return rows
+
+
+def wald_row(contrast: Contrast, margin: Margin, row: Keys, *of_people: str) -> Keys:
+    """Return how far an effect lies on the good side of a margin, and what its limits say, as a row.
+
+    The test has the standard error and the degrees of freedom of the limits, so that both always agree.
+    """
+    effect, null = np.array([contrast.estimate, margin.null])
+    if margin.measure == "ratio":
+        effect, null = np.log([effect, null])
+    distance = (effect - null) if margin.higher_is_better else (null - effect)
+    statistic, is_t = distance / (contrast.std_error or np.nan), np.isfinite(contrast.df)
+    p_value = float(stdtr(contrast.df, -statistic) if is_t else ndtr(-statistic))
+    test = {"statistic": statistic, "p_value": p_value} | ({"df": contrast.df} if is_t else {})
+    people = remarks(*of_people, contrast.note).get("note", "")
+    limits = (contrast.conf_low, contrast.conf_high)
+    verdict = margin.said(*limits, row["n_missing"], part_of(row["setting"], "missing"))
+    return row | test | remarks(people, *verdict) | no_warning(p_value, people)
 
 
 def no_warning(p_value: float, note: str) -> Keys:

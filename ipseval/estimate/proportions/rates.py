@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -20,7 +20,9 @@ from ipseval.estimate.proportions import adjusted_rates, clustered_rates, non_in
 from ipseval.estimate.proportions.unadjusted_rates import ALSO, METHODS, View, arm_rows, contrast_rows
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.estimate.times.arm_times import arm_times
+from ipseval.estimate.times.time_contrasts import say_also
 from ipseval.results import Declaration, Results
+from ipseval.results.setting import part_of
 from ipseval.stats.proportions.non_inferiority import hypothesis
 from ipseval.stats.regression.standardisation import ESTIMANDS
 from ipseval.stats.times.cumulative_incidence import cumulative_incidence, incidence_at
@@ -173,7 +175,9 @@ def rates(
         where something is adjusted for, each with the verdict of its own interval. With ``cluster=...`` in
         ``setting``: the difference and the ratio with the CR2 variance and Satterthwaite's degrees of
         freedom, unadjusted and for the same covariates; with ``adjust`` also the standardised effects, what
-        each cluster adds to them being squared and summed, with t limits on the number of clusters.
+        each cluster adds to them being squared and summed, with t limits on the number of clusters. With a
+        margin as well, the t test that goes with each of these intervals, unadjusted and standardised; the
+        unadjusted one is then the main test, since the score tests take people as independent.
 
     Raises
     ------
@@ -214,7 +218,8 @@ def rates(
     for quantity, methods in METHODS.items():
         sheet.main(methods[0], unknown.setting_of(ask.rule), quantity)
     if ask.margins:
-        sheet.main(next(iter(non_inferiority.METHODS)), "", "non_inferiority_test")
+        method = clustered_rates.AT_MARGIN if ask.clusters else next(iter(non_inferiority.METHODS))
+        sheet.main(method, "", "non_inferiority_test")
     outcome = endpoint.evaluate(trial)
     views = [_views(trial, endpoint, outcome, month, ask.rule) for month in endpoint.months]
     _write(sheet, [view for of_month in views for view in of_month], ask)
@@ -222,7 +227,14 @@ def rates(
         for month, of_month in zip(endpoint.months, views, strict=True):
             when = {key: of_month[0].keys[key] for key in ("time_from", "time", "time_unit")}
             _censored(sheet, time_to_first_job(month).evaluate(trial), when)
+    if ask.clusters:
+        say_also(sheet, clustered_rates.AS_INDEPENDENT, _takes_people_as_independent)
     return sheet.results()
+
+
+def _takes_people_as_independent(row: Mapping[str, Any]) -> bool:
+    """Whether a row has a test at a margin, with a verdict, that knows of no clusters."""
+    return row["quantity"] == "non_inferiority_test" and not part_of(row["setting"], "cluster")
 
 
 class _Ask(NamedTuple):
@@ -312,6 +324,8 @@ def _write(sheet: Sheet, views: list[View], ask: _Ask) -> None:
                 sheet.add(**row)
             if view.is_main:
                 _modelled(sheet, view, pair, arm, ask)
+            if ask.clusters:
+                _clustered_at_margins(sheet, view, pair, arm, ask)
 
 
 def _modelled(sheet: Sheet, view: View, pair: tuple[str, str], arm: NDArray[np.str_], ask: _Ask) -> None:
@@ -325,7 +339,21 @@ def _modelled(sheet: Sheet, view: View, pair: tuple[str, str], arm: NDArray[np.s
         rows[contrast_label(*pair)] = about
         adjusted_rates.adjusted(sheet, ask.model, pair, people, view.way, rows, ask.margins)
     if ask.clusters:
-        clustered_rates.clustered(sheet, ask.clusters, ask.model, people, view.way, about)
+        clustered_rates.clustered(sheet, ask.clusters, ask.model, people, view.way, about, ask.margins)
+
+
+def _clustered_at_margins(
+    sheet: Sheet, view: View, pair: tuple[str, str], arm: NDArray[np.str_], ask: _Ask
+) -> None:
+    """Write the clustered tests at each margin, under the main counting and the least favourable one."""
+    told = [margin for margin in ask.margins if view.is_main or view.way == margin.hardest]
+    if not (told and ask.clusters):
+        return
+    people = (view.yes, arm == pair[0], view.included & np.isin(arm, pair))
+    method = clustered_rates.AT_MARGIN if view.is_main else clustered_rates.LEAST_FAVOURABLE
+    clustered_rates.clustered_at_margins(
+        sheet, ask.clusters, people, view.way, view.about(pair), told, method
+    )
 
 
 def _censored(sheet: Sheet, outcome: pd.DataFrame, when: Keys) -> None:

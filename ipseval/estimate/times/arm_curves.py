@@ -9,7 +9,7 @@ import numpy as np
 from ipseval import words
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.estimate.times.arm_times import ArmTimes
-from ipseval.estimate.times.time_contrasts import NOT_FOLLOWED, incidence_of
+from ipseval.estimate.times.time_contrasts import incidence_of, unknown_by
 from ipseval.stats.times.bands import incidence_band
 from ipseval.stats.times.cumulative_incidence import CumulativeIncidence, incidence_at
 from ipseval.stats.times.kaplan_meier import SurvivalCurve, quantile
@@ -18,25 +18,25 @@ BAND = {"method": "equal_precision_band", "setting": "band=equal_precision"}
 
 
 def curves(sheet: Sheet, arm: str, data: ArmTimes, horizon: float) -> None:
-    """Write the points at which a curve steps, with day 0 and the horizon; then the band around it."""
+    """Write the points at which a curve steps, its first day and the horizon; then the band around it."""
     cut = sheet.trial.design.horizon_day(horizon)
     for term, of in (("event", 1), ("died", 2)):
         if of == 2 and not (data.cause == 2).any():
             continue
         happened = np.unique(data.days[data.cause == of])
-        days = np.unique(np.concatenate(([0], happened[happened < cut], [cut])))
+        days = np.unique(np.concatenate(([min(data.first_day, cut)], happened[happened < cut], [cut])))
         keys = {"arm": arm, "term": term, "time_unit": "days"}
         with sheet.attempt("cumulative_incidence", method="aalen_johansen", **keys):
             found = incidence_at(incidence_of(sheet, data, of), days)
             for at, day in enumerate(days):
-                known = data.shows(int(day))
+                unknown = unknown_by(data, int(day))
                 sheet.add(
                     "cumulative_incidence",
                     method="aalen_johansen",
-                    estimate=found.incidence[at] if known else np.nan,
+                    estimate=np.nan if unknown else found.incidence[at],
                     std_error=found.std_error[at],
                     **_point(day, found.conf_low[at], found.conf_high[at]),
-                    **remarks("" if known else NOT_FOLLOWED),
+                    **remarks(unknown),
                     **data.base(float(day) + 1 if day < cut else cut, of),
                     **keys,
                 )
@@ -90,8 +90,9 @@ def milestones_and_median(
             limits = {name: getattr(found, name)[0] for name in ("std_error", "conf_low", "conf_high")}
             keys = {"arm": arm, "term": "event", "time_from": 0.0, "time": month, "time_unit": "months"}
             base = {"method": "aalen_johansen", "unit": "proportion", **data.base(day)}
-            estimate = found.incidence[0] if data.shows(day - 1) else np.nan
-            base |= remarks("" if data.shows(day - 1) else NOT_FOLLOWED)
+            unknown = unknown_by(data, day - 1)
+            estimate = np.nan if unknown else found.incidence[0]
+            base |= remarks(unknown)
             sheet.add("cumulative_incidence", estimate=estimate, **limits, **keys, **base)
         _median(sheet, arm, data, curve, horizon)
 
@@ -125,6 +126,6 @@ def _median(sheet: Sheet, arm: str, data: ArmTimes, curve: CumulativeIncidence, 
         estimate=found.time[0],
         conf_low=found.conf_low[0],
         conf_high=found.conf_high[0],
-        note=note if reached else words.text("note.not_reached"),
+        note=note if reached else data.unseen(cut - 1) or words.text("note.not_reached"),
         **data.base(cut),
     )

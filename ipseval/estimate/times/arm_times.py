@@ -16,6 +16,8 @@ from ipseval.trial import Trial
 
 _CODES = {CENSORED: 0, EVENT: 1, DIED: 2}
 NO_DELAYED_ENTRY = words.text("note.no_delayed_entry")
+NOT_YET_OBSERVED = words.text("note.not_yet_observed")
+FIRST_DAYS_DIFFER = words.text("note.first_days_differ")
 
 Codes = NDArray[np.int64]
 
@@ -41,6 +43,15 @@ class ArmTimes(NamedTuple):
     def late(self) -> NDArray[np.int64] | None:
         """The entry of everybody, for kernels that take it; None where nobody's is delayed."""
         return self.entry if (self.entry >= 0).any() else None
+
+    @property
+    def first_day(self) -> int:
+        """The first day on which anyone was under observation; 0 is that of randomisation."""
+        return int(self.entry.min()) + 1 if self.entry.size else 0
+
+    def unseen(self, day: int) -> str:
+        """Return what must be said where nobody was under observation by the end of a day, or nothing."""
+        return f"{NOT_YET_OBSERVED}; first_day = {self.first_day}" if day < self.first_day else ""
 
     def refuse_late(self) -> None:
         """Refuse people whose entry is delayed, for a method that does not know how to count them."""
@@ -117,6 +128,15 @@ def arm_times(
         name: ArmTimes(*(column[(arm == name) & is_seen] for column in everyone))
         for name in trial.design.arms
     }
+
+
+def apart(pair: Pair) -> str:
+    """Return what must be said of arms whose first days under observation differ, or nothing.
+
+    At a horizon the one tells of everybody, the other of people without the event by its first day.
+    """
+    days = [data.first_day for data in pair if data.days.size]
+    return f"{FIRST_DAYS_DIFFER}; first_day = {' and '.join(map(str, days))}" if len(set(days)) > 1 else ""
 
 
 def both(pair: Pair, before: float) -> dict[str, int]:

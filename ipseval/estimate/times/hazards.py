@@ -92,7 +92,11 @@ def hazards(sheet: Sheet, label: str, pair: Pair, models: Models) -> None:
         named = {**keys, "setting": f"frailty={'+'.join(models.frailty)}", **while_alive}
         _frailty(sheet, people, active, named)
     if models.clusters:
-        _clustered(sheet, models.clusters, people, active, {**keys, **while_alive})
+        for names, within in [((), None), (strata, people.stratum)][: len(ways)]:
+            way = setting(strata=names, cluster=models.clusters.name)
+            sheet.main("cox_efron_clustered", way, "hazard_ratio")
+            named = {**keys, "setting": way, **while_alive}
+            _clustered(sheet, models.clusters, people, active, within, named)
     if models.effect_by:
         named = {**keys, "setting": main, **while_alive}
         by: dict[str, Any] = {"horizon": horizon, "months": models.months}
@@ -152,16 +156,22 @@ def _frailty(sheet: Sheet, people: ArmTimes, active: Codes, keys: dict[str, Any]
 
 
 def _clustered(
-    sheet: Sheet, clusters: Clusters, people: ArmTimes, active: Codes, keys: dict[str, Any]
+    sheet: Sheet,
+    clusters: Clusters,
+    people: ArmTimes,
+    active: Codes,
+    within: Stratum,
+    keys: dict[str, Any],
 ) -> None:
     """Write the hazard ratio with a variance in which people of one cluster may be alike in any way."""
-    keys = {**keys, "method": "cox_efron_clustered", "setting": setting(cluster=clusters.name)}
+    keys = {**keys, "method": "cox_efron_clustered"}
     with sheet.attempt("hazard_ratio", **keys):
         among = np.zeros(len(clusters.code), dtype=np.bool_)
         among[people.row] = True
         said = remarks(clusters.check(among), keys.get("note", ""))
         code = clusters.code[people.row]
-        fit = cox(people.days, people.cause == 1, _column(active), entry=people.late, cluster=code)
+        how: dict[str, Any] = {"strata": within, "entry": people.late, "cluster": code}
+        fit = cox(people.days, people.cause == 1, _column(active), **how)
         if fit.influence is None or not fit.converged:
             raise AnalysisError(fit.reason)
         is_shared = np.isin(np.unique(code), clusters.code[clusters.is_shared])

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ipseval import words
+from ipseval.errors import NotDefinedError
 from ipseval.estimate.sheet import Sheet, remarks
-from ipseval.estimate.times.arm_times import ArmTimes, Pair, both, together
+from ipseval.estimate.times.arm_times import ArmTimes, Pair, apart, both, together
 from ipseval.estimate.times.time_contrasts import first_horizon
 from ipseval.stats.regression.linear_adjustment import ancova
 from ipseval.stats.times.pseudo_values import time_lost_pseudo_values
@@ -54,6 +55,8 @@ def restricted_mean_contrasts(
             keys = {"contrast": label, **_up_to(horizon), **said}
             names = {f"{quantity}_{contrast}": how for contrast, how in CONTRASTS.items()}
             with sheet.attempt(*names, **keys):
+                if note := apart(pair):
+                    raise NotDefinedError(note)
                 means = [mean(data, cut, sheet.conf_level) for data in pair]
                 for name, (contrast, unit) in names.items():
                     found = first_horizon(contrast(*means, conf_level=sheet.conf_level))
@@ -84,13 +87,20 @@ def _up_to(horizon: float) -> dict[str, Any]:
     return {"time_from": 0.0, "time": horizon, "time_unit": "months"}
 
 
-def _since(data: ArmTimes, cut: int, conf_level: float) -> RestrictedMean:
+def _refuse_unknown(data: ArmTimes, cut: int) -> None:
+    """Refuse people whose curve is broken, or of whom nobody was seen before the horizon."""
+    if unseen := data.unseen(cut - 1):
+        raise NotDefinedError(unseen)
     data.refuse_broken()
+
+
+def _since(data: ArmTimes, cut: int, conf_level: float) -> RestrictedMean:
+    _refuse_unknown(data, cut)
     return restricted_time_lost(data.days, data.cause, cut, entry=data.late, conf_level=conf_level)
 
 
 def _alive_without(data: ArmTimes, cut: int, conf_level: float) -> RestrictedMean:
-    data.refuse_broken()
+    _refuse_unknown(data, cut)
     return restricted_mean(data.days, data.cause > 0, cut, entry=data.late, conf_level=conf_level)
 
 

@@ -19,6 +19,7 @@ from ipseval.estimate.times.hazards import Models, hazards
 from ipseval.estimate.times.restricted_means import arm_restricted_means, restricted_mean_contrasts
 from ipseval.estimate.times.time_contrasts import (
     DEATHS_APART,
+    ZERO_AMONG_OBSERVED,
     ZERO_WITHOUT_JOB,
     incidence_contrasts,
     is_time_since,
@@ -111,7 +112,8 @@ def survival(
         hardly known, and stratifying, the default, asks for less.
     cluster : str, optional
         Column of participants such as ``"coach"``, whose people may be alike in any way: adds the hazard
-        ratio with a robust variance by cluster. Where an arm has no coaches, everyone there is a cluster
+        ratio with a robust variance by cluster, without and with the strata; the latter is then the main
+        one. Where an arm has no coaches, everyone there is a cluster
         of one. Fewer than ten clusters are refused.
     entry : str, optional
         Covariate with everyone's first day under observation, in days since randomisation, as where a
@@ -167,7 +169,10 @@ def survival(
     With ``entry`` a person is at risk from that day to the last, both included: R's ``Surv(entry - 1, day,
     event)``. It assumes that the day somebody comes under observation says nothing about finding work. What
     happened before anyone of an arm was observed is unknown, so that its curve is about people without the
-    event by then. Gray's test, Fine-Gray, frailty and pseudo-values take no late entry: their rows say so.
+    event by then: it starts there, and there is no number at an earlier horizon. Where the first days of two
+    arms differ, their values at a horizon speak of different people, and their differences and ratios (of
+    incidence and of mean times) are not defined; hazards, compared day by day, are. Gray's test, Fine-Gray,
+    frailty and pseudo-values take no late entry: their rows say so.
 
     References
     ----------
@@ -232,7 +237,8 @@ def survival(
         hazards(sheet, label, pair, models)
     if any((data.cause == 2).any() for data in arms.values()):
         say_also(sheet, DEATHS_APART, lambda row: row["quantity"] == "cumulative_censored")
-    say_also(sheet, ZERO_WITHOUT_JOB, is_time_since)
+    is_whole = sum(len(data.days) for data in arms.values()) == len(outcome)
+    say_also(sheet, ZERO_WITHOUT_JOB if is_whole else ZERO_AMONG_OBSERVED, is_time_since)
     say_of_the_lost(sheet)
     if since is not None:
         say_of_entry(sheet, arms, outcome, since)

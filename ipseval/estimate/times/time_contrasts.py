@@ -11,13 +11,14 @@ from ipseval import words
 from ipseval.endpoints.base import months_of
 from ipseval.errors import AnalysisError
 from ipseval.estimate.sheet import Sheet, remarks
-from ipseval.estimate.times.arm_times import ArmTimes, Pair, both
+from ipseval.estimate.times.arm_times import ArmTimes, Pair, apart, both
 from ipseval.stats.times.cumulative_incidence import CumulativeIncidence, cumulative_incidence, incidence_at
 from ipseval.stats.times.milestones import milestone_difference, milestone_ratio
 
 LOST_LEAVE = words.text("note.lost_leave")
 DEATHS_APART = words.text("note.deaths_apart")
 ZERO_WITHOUT_JOB = words.text("note.zero_without_job")
+ZERO_AMONG_OBSERVED = words.text("note.zero_among_observed")
 NOT_FOLLOWED = words.text("note.not_followed_so_far")
 
 MAIN_SCALE = "aalen_johansen_log_log"
@@ -35,9 +36,10 @@ def incidence_contrasts(sheet: Sheet, label: str, pair: Pair, months: list[float
             day = sheet.trial.design.horizon_day(month)
             keys = {"contrast": label, "term": "event", "time_from": 0.0, "time": month}
             keys |= {"time_unit": "months", **both(pair, day)}
-            if not all(data.shows(day - 1) for data in pair):
+            unknown = [unknown_by(data, day - 1) for data in pair]
+            if note := apart(pair) or unknown[0] or unknown[1]:
                 for quantity in quantities:
-                    sheet.add(quantity, note=NOT_FOLLOWED, method=MAIN_SCALE, **keys)
+                    sheet.add(quantity, note=note, method=MAIN_SCALE, **keys)
                 continue
             arms = [incidence_at(curve, [day - 1]) for curve in curves]
             for method, scale in SCALES.items():
@@ -53,6 +55,11 @@ def incidence_of(sheet: Sheet, data: ArmTimes, of: int = 1) -> CumulativeInciden
     """Return the cumulative incidence of one arm at the confidence level of the sheet."""
     data.refuse_broken()
     return cumulative_incidence(data.days, data.cause, of=of, entry=data.late, conf_level=sheet.conf_level)
+
+
+def unknown_by(data: ArmTimes, day: int) -> str:
+    """Return why these people do not show what happened by the end of a day; nothing where they do."""
+    return data.unseen(day) or ("" if data.shows(day) else NOT_FOLLOWED)
 
 
 def first_horizon(found: Any) -> dict[str, float]:

@@ -140,10 +140,11 @@ def standardised_means(
     (This is exact for a linear model; a Poisson mean takes the step itself.) Limits remain normal.
 
     ``strata`` takes off ``sum_z p_z r_a(z) r_b(z) (pi_a I(a = b) - pi_a pi_b) / (pi_a pi_b n)``, where r_a(z)
-    is the mean of Y - m_a in arm a of stratum z, less that of the arm, and p_z the share of the stratum
-    (Bannick et al. 2025; without covariates Bugni, Canay & Shaikh 2018). All r are 0 when the model holds
-    every stratum and its interaction with the arm: nothing is then left to take off. With main effects of the
-    strata and arms of one size in each, nothing is taken off the difference either.
+    is the mean of Y - m_a in arm a of stratum z, less that of the arm, and p_z the share of the stratum, over
+    the strata that hold both arms (Bannick et al. 2025; without covariates Bugni, Canay & Shaikh 2018). All r
+    are 0 when the model holds every stratum and its interaction with the arm: nothing is then left to take
+    off. With main effects of the strata and arms of one size in each, nothing is taken off the difference
+    either.
 
     Neither "ye", made of separate sample covariances, nor what ``strata`` leaves need be positive in small
     samples. "augmented", a mean square, stands in for the one; nothing is taken off for the other, which is
@@ -331,12 +332,15 @@ def _within_strata(covariance: Floats, at: _Predictions, stratum: Codes) -> tupl
     people = sums_by_cluster(at.arms, stratum)
     # The mean residual of an arm is 0 but for Firth's penalty, whose estimate has taken it off already.
     residual = at.residual - at.arms * (at.residual.mean(axis=0) / at.share)
-    left = np.divide(sums_by_cluster(residual, stratum), people, out=np.zeros_like(people), where=people > 0)
+    holds_both = (people > 0).all(
+        axis=1, keepdims=True
+    )  # an arm alone in its stratum is compared with nobody
+    left = np.divide(sums_by_cluster(residual, stratum), people, out=np.zeros_like(people), where=holds_both)
     scheme = (np.diag(at.share) - np.outer(at.share, at.share)) / np.outer(at.share, at.share)
     less = covariance - scheme * (left.T @ (left * people.sum(axis=1, keepdims=True))) / at.y.size**2
     if not _is_covariance(less):
         return covariance, STRATA_TAKE_TOO_MUCH
-    one_arm = int((people == 0).any(axis=1).sum())
+    one_arm = int((~holds_both).sum())
     if not one_arm:
         return less, ""
     return less, f"{one_arm} of {len(people)} strata hold one arm only: nothing was taken off for them."

@@ -31,6 +31,10 @@ from ipseval.stats.strata import stratum_codes
 
 Floats = NDArray[np.float64]
 
+DRAWN_EVERY_TIME = (
+    "who is alone of an arm in a stratum is drawn every time, so that the bootstrap shows too little spread"
+)
+
 
 @dataclass(frozen=True)
 class StandardisedDraws:
@@ -56,6 +60,12 @@ class StandardisedDraws:
     left_out: Floats | None
     drawn_within: NDArray[np.intp]
 
+    @property
+    def alone(self) -> str:
+        """What must be said of people who are alone of their arm in their stratum, and so never vary."""
+        n_alone = int((np.bincount(self.drawn_within) == 1).sum())
+        return f"{DRAWN_EVERY_TIME}; n_alone = {n_alone} of {len(self.drawn_within)}" if n_alone else ""
+
     def interval(
         self,
         measure: str = "difference",
@@ -79,7 +89,8 @@ class StandardisedDraws:
         -------
         BootstrapInterval
             NaN with a reason in ``note`` if more replicates failed than may: which ones do is not random.
-            The note counts those left out, and those that were fitted with Firth's penalty, too.
+            The note counts those left out, those that were fitted with Firth's penalty, and the people who
+            are alone of their arm in their stratum: they are in every replicate and do not vary.
         """
         checks.one_of(measure, MEASURES, "measure")
         checks.one_of(method, ("percentile", "bca"), "method")
@@ -106,6 +117,7 @@ class StandardisedDraws:
         if n_left_out and not found.note:
             note = f"{n_left_out} of {len(self.draws)} replicates have no fit and are left out"
             found = found._replace(note=note, replicates=len(self.draws), n_failed=n_left_out)
+        found = found._replace(note="; ".join(filter(None, (found.note, self.alone))))
         if measure == "difference":
             return found
         low, high = np.exp([found.conf_low, found.conf_high]).tolist()

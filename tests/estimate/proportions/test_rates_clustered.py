@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from ipseval import endpoints, words
 from ipseval.errors import AnalysisError
@@ -15,6 +16,7 @@ from ipseval.estimate.proportions import clustered_rates
 from ipseval.estimate.proportions.rates import rates
 from ipseval.results import Results
 from ipseval.results.sentences import sentence
+from ipseval.results.setting import part_of
 from ipseval.stats.regression.standardisation import standardised_means
 from ipseval.trial import Trial, Variable
 from tests import reference_cases
@@ -156,3 +158,56 @@ def test_few_or_incomplete_clusters_are_refused() -> None:
     some.loc[some.dropna().index[:3]] = pd.NA
     with pytest.raises(AnalysisError, match=r"'coach' is missing for 3 of \d+ people in the 'IPS' arm"):
         rates(with_coaches(some), BY_18, cluster="coach")
+
+
+# ---- at a margin
+
+MARGINS = {"margin": 0.1, "ratio_margin": 0.8}
+TWINS = {
+    "clustered_test": {"risk_difference": "linear_clustered", "risk_ratio": "poisson_clustered"},
+    "standardisation_clustered_test": dict.fromkeys(MEASURES, "standardisation_clustered"),
+}
+
+
+@cache
+def at_margin(higher: bool = True) -> Results:
+    ask = MARGINS if higher else {"margin": 0.1, "ratio_margin": 1.25, "higher_is_better": False}
+    trial = with_coaches(coaches(4))
+    return rates(trial, BY_18, adjust=COVARIATES, cluster="coach", replicates=100, **ask)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+@pytest.mark.parametrize("term", ["risk_difference", "risk_ratio"])
+@pytest.mark.parametrize("method", TWINS)
+def test_a_clustered_verdict_is_that_of_the_clustered_interval(method: str, term: str, higher: bool) -> None:
+    row = at_margin(higher).one(method=method, term=term)
+    about = row.setting.split("; ")
+    text = "; ".join(part for part in about if not part.startswith("margin="))
+    effect = at_margin(higher).one(quantity=term, method=TWINS[method][term], setting=text)
+    on_scale = (lambda x: x) if term == "risk_difference" else np.log
+    at = float(part_of(row.setting, "margin"))
+    distance = (on_scale(effect.estimate) - on_scale(at)) / effect.std_error
+    assert row.statistic == pytest.approx(distance if higher else -distance, rel=1e-9)
+    assert row.df == effect.df
+    assert row.p_value == pytest.approx(scipy.stats.t.sf(row.statistic, row.df), rel=1e-9)
+    assert (row.p_value < 0.025) == (effect.conf_low > at if higher else effect.conf_high < at)
+    none = float(term == "risk_ratio")
+    is_superior = effect.conf_low > none if higher else effect.conf_high < none
+    assert (words.text("note.superior") in row.note) == is_superior
+    assert "(job coach)" in sentence(row, at_margin(higher))
+
+
+def test_the_main_test_at_a_margin_is_the_clustered_one_and_the_others_say_what_they_assume() -> None:
+    rows = at_margin().select(quantity="non_inferiority_test").frame
+    is_clustered = rows["setting"].str.contains("cluster=coach")
+    says_so = rows["note"].str.contains(words.text("note.as_independent"), regex=False)
+    assert (says_so == ~is_clustered).all()
+    main = at_margin().main.select(quantity="non_inferiority_test").frame
+    assert main["method"].tolist() == ["clustered_test"] * 2
+    hardest = at_margin().select(method="clustered_test_least_favourable").frame
+    assert sorted(hardest["setting"]) == [
+        "missing=worst_case; margin=-0.1; cluster=coach",
+        "missing=worst_case; margin=0.8; cluster=coach",
+    ]
+    plain = rates(alpha(), BY_18, **MARGINS)
+    assert not plain.frame["note"].str.contains(words.text("note.as_independent"), regex=False).any()

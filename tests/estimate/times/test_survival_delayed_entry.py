@@ -99,7 +99,10 @@ def test_tests_and_hazard_ratios_are_those_of_case_b12(setting: str, key: str) -
 
 
 def test_ratios_by_coach_and_by_period_are_those_of_case_b12() -> None:
-    row, wanted = alpha().one(method="cox_efron_clustered"), B12["cox_efron_cluster_20"]
+    row, wanted = (
+        alpha().one(method="cox_efron_clustered", setting="cluster=coach"),
+        B12["cox_efron_cluster_20"],
+    )
     few = np.sqrt(20 / 19)  # the correction for twenty clusters, which coxph does not have
     here = [wanted["coef"], wanted["se"] * few]
     assert [np.log(row.estimate), row.std_error] == pytest.approx(here, rel=1e-6)
@@ -197,6 +200,57 @@ def test_a_curve_that_ends_before_others_come_has_no_number() -> None:
         assert row["note"].str.contains("without the event after day 9, before others came").all()
     assert found.one(quantity="hazard_ratio", method="cox_efron").status != "failed"
     assert found.one(quantity="restricted_mean_time_lost", arm="usual", time=30).estimate > 0
+
+
+def linked_from(first_active: float, first_reference: float) -> Results:
+    """Both arms find jobs in their thirtieth month; nobody of an arm is seen before its first day."""
+    people = two_arms(40)
+    firsts = {"IPS": first_active, "usual": first_reference}
+    people = [row | {"linked_on_day": firsts[str(row["arm"])]} for row in people]
+    trial = seen_since(people, [job(f"P{i:03d}", 880 + i // 3, None) for i in range(0, 40, 3)], 30)
+    asked = {"milestones": [12, 30], "horizons": [12, 30]}
+    return survival(trial, endpoints.time_to_first_job(30), entry="linked_on_day", **asked)
+
+
+def test_before_the_first_day_under_observation_there_is_no_number() -> None:
+    found = linked_from(870, 0)
+    for quantity in (
+        "cumulative_incidence",
+        "restricted_mean_time_lost",
+        "restricted_mean_survival_time",
+    ):
+        early = found.one(quantity=quantity, arm="IPS", time=12, time_unit="months")
+        assert early.status == "not_defined"
+        assert "nobody of the arm was under observation by then; first_day = 870" in early.note
+        assert found.one(quantity=quantity, arm="IPS", time=30, time_unit="months").estimate > 0
+    assert found.one(quantity="cumulative_incidence", arm="usual", time=12, time_unit="months").estimate == 0
+    curve = found.select(quantity="cumulative_incidence", arm="IPS", time_unit="days").frame
+    assert curve["time"].min() == 870
+
+
+def test_no_median_is_said_to_be_unreached_where_nobody_was_seen() -> None:
+    row = linked_from(900, 0).one(quantity="median_time", arm="IPS")
+    assert row.status == "not_defined"
+    assert "not reached" not in row.note
+
+
+def test_arms_that_are_seen_from_different_days_are_not_compared_at_a_horizon() -> None:
+    apart, together = linked_from(870, 0), linked_from(870, 870)
+    for found, is_apart in ((apart, True), (together, False)):
+        frame = found.frame
+        rows = frame.loc[frame["quantity"].str.contains("_difference|_ratio") & (frame["time"] == 30)]
+        rows = rows.loc[rows["quantity"].str.startswith(("cumulative_incidence_", "restricted_mean_"))]
+        assert rows["quantity"].nunique() == 6
+        assert (rows["status"] == "not_defined").all() == is_apart
+        assert rows["note"].str.contains("from the later day on; first_day = 870 and 0").all() == is_apart
+        assert found.one(quantity="hazard_ratio", method="cox_efron", setting="").estimate > 0
+
+
+def test_means_are_said_to_be_of_everyone_randomised_only_where_they_are() -> None:
+    said = {"over everyone randomised": linked_from(870, 870), "over everyone under observation": alpha()}
+    for text, found in said.items():
+        rows = found.select(quantity="restricted_mean_time_lost").frame
+        assert rows.loc[rows["estimate"].notna(), "note"].str.contains(text).all()
 
 
 @pytest.mark.parametrize("name", HARD, ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -92,22 +93,37 @@ def test_what_is_asked_for_besides_leaves_the_main_rows_alone(
     assert len(plain.main.frame) == len(by_period.main.frame)
 
 
+def clustered_trial(*, only_active: bool = True) -> Trial:
+    return with_coaches(competing(), 12, only_active=only_active, first=1)
+
+
+@cache
+def clustered(only_active: bool) -> Results:
+    endpoint = endpoints.time_to_first_job(34)
+    return survival(clustered_trial(only_active=only_active), endpoint, cluster="coach")
+
+
 @pytest.mark.parametrize(("only_active", "key"), [(False, "both_arms"), (True, "one_arm")])
-def test_variance_by_coach_is_that_of_case_b13(only_active: bool, key: str) -> None:
+@pytest.mark.parametrize("setting", ["cluster=coach", "strata=site; cluster=coach"])
+def test_variance_by_coach_is_that_of_case_b13(only_active: bool, key: str, setting: str) -> None:
     """The case codes its twelve coaches as the number of the person modulo 12."""
-    trial = competing()
-    row = survival(
-        with_coaches(trial, 12, only_active=only_active, first=1),
-        endpoints.time_to_first_job(34),
-        cluster="coach",
-    ).one(method="cox_efron_clustered")
-    wanted = reference_cases.expected("b13_cox_few_clusters")[key]
+    row = clustered(only_active).one(method="cox_efron_clustered", setting=setting)
+    wanted = reference_cases.expected("b13_cox_few_clusters")
+    wanted = wanted["within_sites"][key] if "strata" in setting else wanted[key]
     numbers = [np.log(row.estimate), row.std_error, row.df, row.p_value]
     assert numbers == pytest.approx([wanted[name] for name in ("coef", "se", "df", "p")], rel=1e-5)
     limits = [np.log(row.conf_low), np.log(row.conf_high)]
     assert limits == pytest.approx([wanted["lower"], wanted["upper"]], rel=1e-6)
-    assert row.setting == "cluster=coach"
     assert ("clusters of one" in row.note) == only_active
+
+
+def test_with_clusters_the_main_ratio_is_theirs_within_the_strata() -> None:
+    found = clustered(only_active=True)
+    main = found.main.one(quantity="hazard_ratio")
+    assert (main.method, main.setting) == ("cox_efron_clustered", "strata=site; cluster=coach")
+    assert main.estimate == found.one(method="cox_efron", setting="strata=site").estimate
+    without = survival(clustered_trial(), endpoints.time_to_first_job(34), cluster="coach", strata=())
+    assert without.main.one(quantity="hazard_ratio").setting == "cluster=coach"
 
 
 def test_periods_share_out_those_at_risk_at_their_start(followed_longer: Trial) -> None:

@@ -275,6 +275,29 @@ def test_a_stratum_with_one_arm_is_counted_in_the_note():
     assert got.contrast().note == got.note
 
 
+@pytest.mark.parametrize("variance", ["ye", "augmented", "hc2"])
+def test_strata_of_one_person_take_nothing_off(variance):
+    y, arm, _ = balanced_strata()
+    alone, plain = (
+        standardised_means(y, arm, strata=s, variance=variance) for s in (np.arange(y.size), None)
+    )
+    assert alone.covariance == approx(plain.covariance, rel=1e-12)
+    assert "100 of 100 strata hold one arm only: nothing was taken off for them." in alone.note
+
+
+def test_people_alone_in_a_stratum_change_nothing_that_others_take_off():
+    # Ten more people, each of a site of their own, in the term of four sites that hold both arms.
+    y, arm, site = balanced_strata()
+    y, arm = np.concatenate([y, np.tile([1.0, 0], 5)]), np.concatenate([arm, np.repeat([1, 0], 5)])
+    site, n = np.concatenate([site, np.arange(10, 20)]), 110
+    got, plain = (standardised_means(y, arm, strata=s).covariance for s in (site, None))
+    taken = np.zeros((2, 2))
+    for s in range(4):
+        r = [y[(site == s) & (arm == a)].mean() - y[arm == a].mean() for a in (1, 0)]
+        taken += (site == s).sum() / n * np.outer(r, r) * np.array([[1, -1], [-1, 1]]) / n
+    assert plain - got == approx(taken, rel=1e-9)
+
+
 def test_strata_that_would_take_off_more_than_there_is_take_off_nothing():
     # Ten people in either arm, but one against nine in either stratum: the mean of one person is all noise.
     arm = np.array([1] + [0] * 9 + [1] * 9 + [0])

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from pytest import approx
 
+from ipseval import words
 from ipseval.errors import AnalysisError
 from ipseval.stats.bootstrap import bootstrap_mean_difference, count_weights
 from ipseval.stats.regression.standardisation import standardised_means
-from ipseval.stats.regression.standardisation_bootstrap import bootstrap_standardised_means
+from ipseval.stats.regression.standardisation_bootstrap import DRAWN_EVERY_TIME, bootstrap_standardised_means
 from tests import reference_cases
 
 
@@ -141,3 +142,17 @@ def test_separated_replicates_are_fitted_with_firths_penalty_and_counted() -> No
         interval = got.interval(measure)
         assert interval.conf_low < interval.estimate < interval.conf_high
         assert interval.note.startswith(f"{got.n_penalised} of 300 replicates are separated")
+
+
+@pytest.mark.parametrize(("n_alone", "method"), [(0, "percentile"), (2, "percentile"), (2, "bca")])
+def test_people_alone_in_their_stratum_are_counted_in_the_note(n_alone: int, method: str) -> None:
+    """Two people of the active arm have a site of their own; the other sites hold several of either arm."""
+    rng = np.random.default_rng(4)
+    arm, site = np.arange(40) % 2, np.arange(40) // 10
+    site[arm.nonzero()[0][:n_alone]] = np.arange(10, 10 + n_alone)
+    y = (rng.random(40) < 0.5).astype(float)
+    asked = {"strata": site, "replicates": 100, "seed": 1, "leave_out": method == "bca"}
+    draws = bootstrap_standardised_means(y, arm, **asked)
+    said = f"{DRAWN_EVERY_TIME}; n_alone = 2 of 40" if n_alone else ""
+    assert draws.interval("difference", method=method).note == said
+    assert words.text("note.drawn_every_time") == DRAWN_EVERY_TIME
