@@ -134,3 +134,8 @@ def named_list(names: Iterable[str], at_most: int = 3) -> str:
     shown = ", ".join(listed[:at_most])
     rest = len(listed) - at_most
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return "1 column", or "2 columns", for a message."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -53,9 +53,24 @@ def adjustment(trial: Trial, names: Iterable[str]) -> tuple[Floats, list[str]]:
     return made - made.mean(axis=0, keepdims=True), labels
 
 
-def with_labels(refusal: AnalysisError, labels: list[str]) -> str:
+def called_by(names: Sequence[str], note: str) -> str:
+    """Return a kernel's note with its columns called by what they hold, not by their position."""
+
+    def place(found: re.Match[str]) -> str:
+        numbered = re.sub(r"\b\d+\b(?! more)", lambda at: names[int(at.group())], found.group(1))
+        return f"({numbered})"
+
+    return re.sub(r"\(counted from 0: ([^)]*)\)", place, note)
+
+
+def with_labels(refusal: AnalysisError, labels: Sequence[str]) -> str:
     """Return a refusal of the kernels, which count covariates, with their names."""
-    named = re.sub(r"covariate (\d+)", lambda found: labels[int(found[1])], str(refusal))
+    listed = re.sub(
+        r"column ([\d, ]+) of \d+ \(counted from 0\)",
+        lambda found: ", ".join(labels[int(place)] for place in found[1].split(", ")),
+        str(refusal),
+    )
+    named = re.sub(r"covariate (\d+)", lambda found: labels[int(found[1])], listed)
     return re.sub(r"(; )?counted from 0(; )?", "", named).replace(" ()", "")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ipseval import words
 from ipseval.endpoints.base import Endpoint
 from ipseval.errors import AnalysisError, NotDefinedError
+from ipseval.estimate.design_matrix import called_by
 from ipseval.results import Declaration, Results
 from ipseval.results.provenance import trial_facts, versions
 from ipseval.results.setting import part_of
@@ -140,6 +141,9 @@ class Sheet:
         Of every interval in the analysis.
     seed : int, optional
         Of everything random in this analysis.
+    covariates : tuple of str, optional
+        What the columns after the arm's hold in a regression of times, so that a refusal can name them;
+        none for other models, which name theirs.
     model : dict
         What ``ipseval.results.models`` says of the model that was fitted; empty where there is none.
     """
@@ -154,6 +158,7 @@ class Sheet:
     rows: list[dict[str, Any]] = field(default_factory=list)
     main_methods: dict[str, str] = field(default_factory=dict)
     main_settings: dict[str, str] = field(default_factory=dict)
+    covariates: tuple[str, ...] | None = None
     sidecar: dict[str, np.ndarray] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
 
@@ -198,8 +203,16 @@ class Sheet:
             yield
         except AnalysisError as refusal:
             status = "not_defined" if isinstance(refusal, NotDefinedError) else "failed"
+            note = self.in_words(str(refusal), columns)
             for quantity in quantities:
-                self.add(quantity, **{**columns, "status": status, "note": str(refusal)})
+                self.add(quantity, **{**columns, "status": status, "note": note})
+
+    def in_words(self, reason: str, columns: Mapping[str, Any]) -> str:
+        """Return a kernel's reason with the columns of a regression named: the active arm, the covariates."""
+        if self.covariates is None:
+            return reason
+        active, _, _ = str(columns.get("contrast", "")).partition(" - ")
+        return called_by((f"the {active} arm", *self.covariates), reason)
 
     def main(self, method: str = "", setting: str = "", *quantities: str) -> None:
         """Say which method and setting hold the main rows of these quantities."""

@@ -71,16 +71,16 @@ def value(row: pd.Series, lang: str = "en") -> str:
     """Return the estimate as a reader expects it: a percentage, points, a ratio, an amount with its unit."""
     scale = QUANTITIES[row["quantity"]].scale
     if scale == "test":
-        shown = words.p_value(row["p_value"], lang)
+        shown = words.p_relation(row["p_value"], lang)
         if part_of(row["setting"], "margin"):
             return _one_sided(row, shown, lang)
         if pd.isna(row["statistic"]):
-            return f"p = {shown}"
+            return f"p {shown}"
         numerator = part_of(row["setting"], "numerator_df")
         degrees = words.number(row["df"], lang, digits=1 if numerator else 0)
         statistic = words.number(row["statistic"], lang, digits=2)
-        key = "sentence.f_statistic" if numerator else "sentence.statistic"
-        said = words.text(key, lang, value=statistic, df=degrees, numerator=numerator)
+        key = "f_statistic" if numerator else "statistic_on_one" if degrees == "1" else "statistic"
+        said = words.text(f"sentence.{key}", lang, value=statistic, df=degrees, numerator=numerator)
         return words.text("sentence.test", lang, statistic=said, p=shown)
     written = figures(row["estimate"], row, lang)
     if scale == "difference":

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
-from ipseval.checks import named_list
+from ipseval.checks import named_list, number_of
 from ipseval.errors import PlanError
 from ipseval.simulation.draws import Hazard, Quantiles, Weights
 
@@ -170,7 +170,7 @@ class Section:
         ]
         known = named_list(list(self._known), 12) or "none"
         raise PlanError(
-            f"The design has {len(unknown)} key(s) that it cannot have: {', '.join(named)}. "
+            f"The design has {number_of(len(unknown), 'key')} that it cannot have: {', '.join(named)}. "
             f"Rename or remove them; known here: {known}."
         )
 

@@ -11,7 +11,7 @@ Every key exists in every language with the same ``{fields}``; a test keeps it.
 """
 
 from ipseval.words.catalogue import LANGUAGES, has, keys, text, translated
-from ipseval.words.numbers import interval, number, p_value, percentage, percentage_points
+from ipseval.words.numbers import interval, number, p_relation, p_value, percentage, percentage_points
 
 __all__ = [
     "LANGUAGES",
@@ -19,6 +19,7 @@ __all__ = [
     "interval",
     "keys",
     "number",
+    "p_relation",
     "p_value",
     "percentage",
     "percentage_points",

@@ -76,3 +76,9 @@ def p_value(value: float, lang: str = "en") -> str:
     if value < 0.001:
         return "<" + number(0.001, lang, digits=3)
     return number(value, lang, digits=3 if value < 0.2 else 2)
+
+
+def p_relation(value: float, lang: str = "en") -> str:
+    """Return what follows "p" in running text: "= 0.012", or "< 0.001" and never "= <0.001"."""
+    shown = p_value(value, lang)
+    return f"< {shown[1:]}" if shown.startswith("<") else f"= {shown}"

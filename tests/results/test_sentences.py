@@ -100,6 +100,29 @@ def test_a_note_ends_with_one_full_stop_and_is_translated(everything: Results) -
     assert sentence(row, everything, lang="nl").endswith("Na uitval wordt niets meer bijgeteld.")
 
 
+@LANGUAGES
+def test_a_small_p_value_is_below_and_not_equal_to(lang: str) -> None:
+    test = {"analysis": "a", "quantity": "log_rank_test", "statistic": 13.0, "df": 1.0, "p_value": 0.0003}
+    one = Results.from_rows([test])
+    small = words.number(0.001, lang, digits=3)
+    assert f"p < {small}" in one.explain(lang)
+    margin = Results.from_rows([test | {"setting": "margin=-0.1", "term": "risk_difference"}])
+    for found in (one, margin, Results.from_rows([test | {"statistic": None}])):
+        said = found.explain(lang)
+        assert f"< {small}" in said
+        assert "= <" not in said
+
+
+def test_one_degree_of_freedom_is_singular() -> None:
+    said = {"en": "1 degree of", "nl": "1 vrijheidsgraad,", "fr": "1 degré de", "de": "1 Freiheitsgrad,"}
+    many = {"en": "2 degrees of", "nl": "2 vrijheidsgraden", "fr": "2 degrés de", "de": "2 Freiheitsgraden"}
+    test = {"analysis": "a", "quantity": "log_rank_test", "statistic": 3.0, "p_value": 0.2}
+    for df, expected in ((1.0, said), (2.0, many)):
+        found = Results.from_rows([test | {"df": df}])
+        for lang, words_ in expected.items():
+            assert words_ in found.explain(lang)
+
+
 def test_what_failed_or_is_hidden_says_why(everything: Results) -> None:
     failed = Results.from_rows(
         [{"analysis": "a", "quantity": "mean", "status": "failed", "note": "no data."}]

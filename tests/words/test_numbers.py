@@ -102,6 +102,12 @@ def test_p_values(p: float, shown: str) -> None:
     assert words.p_value(p, "fr") == shown.replace(".", ",")
 
 
+def test_in_running_text_p_is_either_equal_or_below() -> None:
+    assert words.p_relation(0.0004) == "< 0.001"
+    assert words.p_relation(0.0494, "nl") == "= 0,049"
+    assert words.p_relation(float("nan")) == f"= {words.p_value(float('nan'))}"
+
+
 def test_an_interval_is_said_in_words_because_of_minus_signs() -> None:
     assert words.interval(-1.25, 3, "nl", digits=1) == "\u22121,2 tot 3,0"
 

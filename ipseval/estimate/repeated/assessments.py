@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from ipseval import checks, words
 from ipseval.endpoints.visits import at_visit
 from ipseval.errors import AnalysisError
-from ipseval.estimate.design_matrix import adjustment
+from ipseval.estimate.design_matrix import adjustment, called_by
 from ipseval.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -125,12 +124,7 @@ class Assessments:
 
     def named(self, note: str) -> str:
         """Return a kernel's note with its columns called by what they hold, not by their position."""
-
-        def place(found: re.Match[str]) -> str:
-            numbered = re.sub(r"\b\d+\b(?! more)", lambda at: self.names[int(at.group())], found.group(1))
-            return f"({numbered})"
-
-        return re.sub(r"\(counted from 0: ([^)]*)\)", place, note)
+        return called_by(self.names, note)
 
     def refuse_unseen(self) -> None:
         """Refuse an arm that nobody was seen in at a month, and columns that follow from others."""
@@ -154,8 +148,8 @@ def refuse_dependent(X: Floats, names: tuple[str, ...]) -> None:
     left = np.abs(np.diag(np.linalg.qr(X / np.where(length > 0, length, 1.0), mode="r")))
     if follows := [names[at] for at in np.flatnonzero(left < 1e-9)]:
         raise AnalysisError(
-            f"{len(follows)} of {len(names)} columns follow from those before them "
-            f"({checks.named_list(follows)}): leave them out of adjust="
+            f"{checks.number_of(len(follows), 'column')} out of {len(names)} can be computed from those "
+            f"before ({checks.named_list(follows)}): leave out of adjust= what adds nothing"
         )
 
 

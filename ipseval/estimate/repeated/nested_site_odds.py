@@ -80,6 +80,7 @@ def _sites(sheet: Sheet, panel: Assessments) -> NDArray[np.intp]:
 
 def _fit(panel: Assessments, site: NDArray[np.intp], points: int) -> NestedLogistic:
     """Return the fitted model, or refuse with the reason in terms of months and covariates."""
+    panel.refuse_unseen()
     try:
         fit = nested_logistic(panel.y, panel.design, panel.person, site, points=points)
     except AnalysisError as refusal:

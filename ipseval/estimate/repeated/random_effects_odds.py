@@ -68,8 +68,7 @@ def _odds_ratio(sheet: Sheet, value: float, error: float, base: Row) -> None:
         ("conditional_odds_ratio", np.exp(limits)),
     ):
         named = dict(zip(("estimate", "conf_low", "conf_high"), numbers, strict=True))
-        of_logarithm = {"std_error": error} if quantity == "conditional_log_odds_ratio" else {}
-        sheet.add(quantity, **named, **of_logarithm, **test, **base)
+        sheet.add(quantity, **named, std_error=error, **test, **base)
 
 
 def _same_every_month(changes: Floats, fit: RandomEffectsLogistic) -> Row:

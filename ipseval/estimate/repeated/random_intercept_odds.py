@@ -69,6 +69,7 @@ def write_random_intercept_odds(
 
 def _fit(panel: Assessments, design: Floats, points: int, link: str) -> RandomInterceptLogistic:
     """Return the fitted model, or refuse with the reason in terms of months and covariates."""
+    panel.refuse_unseen()
     try:
         fit = random_intercept_logistic(panel.y, design, panel.person, points=points, link=link)
     except AnalysisError as refusal:
@@ -99,7 +100,7 @@ def _write_ratios(
             limits = {"conf_low": low, "conf_high": high}
             sheet.add(of_logarithm, estimate=value, std_error=error, **limits, **base)
             limits = {name: float(np.exp(limit)) for name, limit in limits.items()}
-            sheet.add(of_ratio, estimate=float(np.exp(value)), **limits, **base)
+            sheet.add(of_ratio, estimate=float(np.exp(value)), std_error=error, **limits, **base)
 
 
 def _said_of(interval: str, panel: Assessments) -> Row:

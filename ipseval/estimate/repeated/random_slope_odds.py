@@ -53,6 +53,7 @@ def _years(panel: Assessments) -> NDArray[np.float64]:
 
 def _fit(panel: Assessments, points: int) -> RandomSlopeLogistic:
     """Return the fitted model, or refuse with the reason in terms of months and covariates."""
+    panel.refuse_unseen()
     years = _years(panel)[panel.month]
     try:
         fit = random_slope_logistic(panel.y, panel.design, panel.person, years, points=points)

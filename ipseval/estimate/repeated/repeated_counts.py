@@ -15,9 +15,10 @@ from ipseval.endpoints.study_days import randomised_on
 from ipseval.errors import AnalysisError
 from ipseval.estimate.amounts.amount_people import NOT_RECORDED, columns_of
 from ipseval.estimate.amounts.amounts_by_model import BEYOND_WINDOW
-from ipseval.estimate.repeated.assessments import AVERAGE, Assessments, Covariates
+from ipseval.estimate.repeated.assessments import AVERAGE, Assessments, Covariates, refuse_dependent
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.results.setting import part_of, setting
+from ipseval.stats.regression.canonical_models import separation
 from ipseval.stats.repeated.log_linear_means import MarginalMeans, wald_f
 from ipseval.stats.repeated.negative_binomial_mixed import NegativeBinomialMixed, negative_binomial_mixed
 from ipseval.stats.repeated.period_rates import VARIANCES, PeriodRates, period_rates
@@ -223,6 +224,8 @@ def _fit(sheet: Sheet, seen: Periods, model: str, points: int, variance: str) ->
     """Return the fit, how many counted things a unit of the amount is, and what must be said of either."""
     panel = seen.panel
     try:
+        _refuse_separated(panel)
+        refuse_dependent(panel.design, seen.names)
         if model == "gee":
             rates = period_rates(
                 panel.y,
@@ -250,12 +253,25 @@ def _fit(sheet: Sheet, seen: Periods, model: str, points: int, variance: str) ->
     return fit, unit, [*said, *_as_expected(fit)]
 
 
+def _refuse_separated(panel: Assessments) -> None:
+    """Refuse levels at which nobody had any, before a climb in which many of them run away at once."""
+    covariates = panel.covariates
+    nobody = [
+        label
+        for label, column in zip(covariates.labels, covariates.columns[panel.person].T, strict=True)
+        if len(np.unique(column)) == 2 and not panel.y[column == column.max()].any()
+    ]
+    if nobody:
+        raise separation("an outcome of 0", nobody, _OTHERWISE_KERNEL)
+
+
+_OTHERWISE_KERNEL = "report the difference of proportions"
 _OTHER_MODEL = "Use model='gee', which says the same of the arms without a distribution of people's levels"
 
 
 def _in_words(refusal: str) -> str:
     """Return a refusal of the kernel with a remedy that there is."""
-    otherwise = "or report the difference of proportions", "or compare the whole window by ips.amounts"
+    otherwise = f"or {_OTHERWISE_KERNEL}", "or compare the whole window by ips.amounts"
     named = refusal.replace("; counted from 0", "").replace(*otherwise).rstrip(".")
     return named.replace("an outcome of 0", "an amount of 0")
 

@@ -115,6 +115,8 @@ def arm_times(
     days = outcome["value"].to_numpy(dtype=np.int64)
     since = np.zeros(len(outcome)) if first_day is None else np.maximum(first_day, 0.0)
     is_seen = since <= days
+    if first_day is not None:
+        _refuse_unseen(is_seen, first_day)
     everyone = ArmTimes(
         days=days,
         cause=np.asarray(cause, dtype=np.int64),
@@ -137,6 +139,16 @@ def apart(pair: Pair) -> str:
     """
     days = [data.first_day for data in pair if data.days.size]
     return f"{FIRST_DAYS_DIFFER}; first_day = {' and '.join(map(str, days))}" if len(set(days)) > 1 else ""
+
+
+def _refuse_unseen(is_seen: NDArray[np.bool_], first_day: NDArray[np.float64]) -> None:
+    """Refuse a trial in which nobody was under observation before the event or the own last day."""
+    if not is_seen.any():
+        raise AnalysisError(
+            f"Nobody was seen at risk: entry is missing for {int(np.isnan(first_day).sum())} of "
+            f"{len(is_seen)} people, and comes after the event or the last day for the others. "
+            f"Check that it counts days since randomisation, or leave entry= out."
+        )
 
 
 def both(pair: Pair, before: float) -> dict[str, int]:

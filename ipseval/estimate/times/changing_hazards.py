@@ -10,12 +10,16 @@ from scipy import special
 
 from ipseval.endpoints.base import months_of
 from ipseval.errors import AnalysisError
+from ipseval.estimate.design_matrix import called_by
 from ipseval.estimate.sheet import Sheet
 from ipseval.estimate.times.arm_times import ArmTimes, Codes
 from ipseval.estimate.times.hazard_rows import ratio_of, ratio_row
 from ipseval.stats.times.time_varying import cox_by_period, cox_log_time
 
 LOG_TIME: Literal["log_time"] = "log_time"
+#: What the columns of a model in which the hazard ratio moves hold.
+_WITH_TIME = ("the active arm", "the active arm by the logarithm of time")
+
 EffectBy = tuple[float, ...] | Literal["log_time"]
 
 
@@ -78,12 +82,19 @@ def _by_period(
     with sheet.attempt("hazard_ratio", "proportional_hazards_test", **keys):
         # Below day h(k) is within k months: the cut is the day before it.
         days = [design.horizon_day(month) - 1 for month in cuts]
+        if beyond := [
+            f"{month:g}" for month, day in zip(cuts, days, strict=True) if day >= people.days.max()
+        ]:
+            raise AnalysisError(
+                f"Nobody is left at risk after month {beyond[0]}, so that no hazard ratio can be seen there. "
+                f"Leave {', '.join(beyond)} out of effect_by=."
+            )
         found = cox_by_period(people.days, event, active, days, strata=strata, entry=people.late)
         periods = zip((0.0, *cuts), (*cuts, horizon), found.fits, found.reasons, strict=True)
         for begin, end, fit, reason in periods:
             row = {**keys, "time_from": begin, "time": end}
             if fit is None:
-                row |= {"n": None, "n_event": None, "n_missing": None, "note": reason}
+                row |= {"n": None, "n_event": None, "n_missing": None, "note": sheet.in_words(reason, keys)}
                 sheet.add("hazard_ratio", **row)
                 continue
             first, after = design.horizon_day(begin), design.horizon_day(end)
@@ -104,9 +115,12 @@ def _with_log_time(
 ) -> None:
     keys = {**keys, "method": "cox_log_time"}
     with sheet.attempt("hazard_ratio", "proportional_hazards_test", **keys):
-        fit = cox_log_time(people.days, people.cause == 1, active, strata=strata, entry=people.late)
+        try:
+            fit = cox_log_time(people.days, people.cause == 1, active, strata=strata, entry=people.late)
+        except AnalysisError as refusal:
+            raise type(refusal)(called_by(_WITH_TIME, str(refusal))) from None
         if not fit.converged:
-            raise AnalysisError(fit.reason)
+            raise AnalysisError(called_by(_WITH_TIME, fit.reason))
         for month in months:
             at = np.array([1.0, np.log(sheet.trial.design.horizon_day(month))])
             value, std_error = float(at @ fit.coef), float(np.sqrt(at @ fit.covariance @ at))

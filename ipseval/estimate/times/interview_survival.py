@@ -192,6 +192,7 @@ def interview_survival(
     arguments["seed"] = checks.whole_number(seed, "seed", low=0, high=2**63 - 1)
     level = checks.confidence(conf_level)
     sheet = Sheet(trial, DECLARATION, name, endpoint, arguments, level, seed)
+    sheet.covariates = ()
     strata = trial.design.strata
     for quantity in ("restricted_mean_time_lost", "restricted_mean_time_lost_difference"):
         sheet.main("imputed_day", setting(began=MAIN), quantity)

@@ -12,6 +12,7 @@ from ipseval import checks, words
 from ipseval.endpoints.base import months_of
 from ipseval.endpoints.job_starts import JobStarts
 from ipseval.errors import AnalysisError
+from ipseval.estimate.design_matrix import adjustment
 from ipseval.estimate.sheet import Sheet, contrast_label, remarks
 from ipseval.estimate.times.arm_recurrences import (
     ArmRecurrences,
@@ -163,6 +164,7 @@ def recurrent(
         sheet.main(MAIN, "", f"mean_cumulative_number{quantity}")
     # Stated also where it is empty, so that rows that are stratified or adjusted are not main ones too.
     sheet.main_settings |= {"mean_cumulative_number_test": "", "rate_ratio": setting(strata=columns)}
+    sheet.covariates = tuple(adjustment(trial, covariates)[1])
     arms = arm_recurrences(trial, endpoint, columns, covariates)
     for arm, data in arms.items():
         _curve(sheet, arm, data, horizon)

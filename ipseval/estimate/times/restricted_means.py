@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ipseval import words
-from ipseval.errors import NotDefinedError
+from ipseval.errors import AnalysisError, NotDefinedError
+from ipseval.estimate.design_matrix import with_labels
 from ipseval.estimate.sheet import Sheet, remarks
 from ipseval.estimate.times.arm_times import ArmTimes, Pair, apart, both, together
 from ipseval.estimate.times.time_contrasts import first_horizon
@@ -77,7 +78,11 @@ def _adjusted(sheet: Sheet, label: str, pair: Pair, horizon: float, adjust: tupl
         people, active = together(pair)
         people.refuse_late()
         values = time_lost_pseudo_values(people.days, people.cause, cut, censoring_group=active)
-        found = ancova(values, active, people.covariates, conf_level=sheet.conf_level).difference
+        try:
+            fit = ancova(values, active, people.covariates, conf_level=sheet.conf_level)
+        except AnalysisError as refusal:
+            raise AnalysisError(with_labels(refusal, sheet.covariates or ())) from None
+        found = fit.difference
         names = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
         row = {name: getattr(found, name) for name in names} | remarks(found.note.rstrip("."))
         sheet.add("restricted_mean_time_lost_difference", **row, **keys, **both(pair, cut))

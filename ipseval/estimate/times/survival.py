@@ -9,6 +9,7 @@ from typing import Any
 from ipseval import checks
 from ipseval.endpoints.base import Endpoint, months_of
 from ipseval.errors import AnalysisError
+from ipseval.estimate.design_matrix import adjustment
 from ipseval.estimate.proportions.clustered_rates import clusters_of
 from ipseval.estimate.sheet import Sheet, contrast_label
 from ipseval.estimate.times.arm_curves import at_risk, curves, milestones_and_median
@@ -223,6 +224,7 @@ def survival(
     sheet.main("aalen_johansen", "", "cumulative_incidence")
     outcome = endpoint.evaluate(trial)
     since = first_days(trial, entry) if entry else None
+    sheet.covariates = tuple(adjustment(trial, covariates)[1])
     arms = arm_times(trial, outcome, columns, shared, covariates, since)
     for arm, data in arms.items():
         curves(sheet, arm, data, horizon)

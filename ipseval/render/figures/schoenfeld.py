@@ -145,7 +145,7 @@ def _notes(source: Source, contrast: str, constant: pd.Series | None, *, shows_d
         notes.append(source.say("note.constant", ratio=ratio))
     test = _main(source, contrast, "proportional_hazards_test")
     if test is not None:
-        notes.append(source.say("note.proportional", p=words.p_value(test["p_value"], source.lang)))
+        notes.append(source.say("note.proportional", p=words.p_relation(test["p_value"], source.lang)))
     return notes
 
 

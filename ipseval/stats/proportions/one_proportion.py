@@ -25,7 +25,7 @@ def proportion_interval(
         - ``"wilson_cc"``, with continuity correction; the limit is 0 at ``x = 0``, 1 at ``x = n``;
         - ``"clopper_pearson"``, exact, never below nominal coverage;
         - ``"mid_p"``, the same tails counting half the probability of the observed ``x``;
-        - ``"jeffreys"``, equal-tailed Beta(1/2, 1/2) posterior, not moved to 0 or 1 at the edges;
+        - ``"jeffreys"``, equal-tailed Beta(1/2, 1/2) posterior; the limit is 0 at ``x = 0``, 1 at ``x = n``;
         - ``"agresti_coull"`` and ``"wald"``, which may leave [0, 1] and are not truncated.
     conf_level : float
         Two-sided confidence level.
@@ -39,6 +39,12 @@ def proportion_interval(
     ------
     AnalysisError
         Counts that are missing, negative, fractional, or more events than people.
+
+    Notes
+    -----
+    Where software differs: at the edges the Jeffreys quantiles leave out the estimate itself, so that Brown,
+    Cai & DasGupta put 0 and 1 in their place, as is done here and by DescTools' ``BinomCI``. The plain
+    quantiles (R's ``qbeta``, ``proportion_confint`` of statsmodels 0.15) begin at 7e-06 for 0 of 70.
 
     References
     ----------
@@ -96,7 +102,9 @@ def _clopper_pearson(x: FloatArray, n: FloatArray, z: float) -> Interval:
 def _jeffreys(x: FloatArray, n: FloatArray, z: float) -> Interval:
     tail = float(special.ndtr(-z))
     a, b = x + 0.5, n - x + 0.5
-    return Interval(np.asarray(special.betaincinv(a, b, tail)), np.asarray(special.betainccinv(a, b, tail)))
+    # At an edge the quantile would leave the estimate itself outside, and coverage near 0 and 1 falls to 0.
+    low = np.where(x == 0, 0.0, special.betaincinv(a, b, tail))
+    return Interval(low, np.where(x == n, 1.0, special.betainccinv(a, b, tail)))
 
 
 def _mid_p(x: FloatArray, n: FloatArray, z: float) -> Interval:

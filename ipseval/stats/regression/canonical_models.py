@@ -101,7 +101,7 @@ def _logistic(y: Floats, X: Floats, names: tuple[str, ...]) -> Floats:
         return fit.coefficients
     if not fit.separated:
         raise _not_converged("Logistic", fit.iterations)
-    raise _separated("outcomes", [names[j] for j in fit.separated], "fit Firth's model (model='firth')")
+    raise separation("outcomes", [names[j] for j in fit.separated], "fit Firth's model (model='firth')")
 
 
 def _poisson(y: Floats, X: Floats, names: tuple[str, ...]) -> Floats:
@@ -124,7 +124,7 @@ def _poisson(y: Floats, X: Floats, names: tuple[str, ...]) -> Floats:
         if np.abs(X @ step).max() < _TOLERANCE:
             return beta
     if involved := _without_events(step, y, X):
-        raise _separated(
+        raise separation(
             "an outcome of 0", [names[j] for j in involved], "report the difference of proportions"
         )
     raise _not_converged("Poisson", _ITERATIONS)
@@ -146,12 +146,13 @@ def _without_events(direction: Floats, y: Floats, X: Floats) -> tuple[int, ...]:
     return tuple(int(j) for j in np.flatnonzero(size > _UNTOUCHED * size.max()))
 
 
-def _separated(outcomes: str, involved: list[str], otherwise: str) -> AnalysisError:
+def separation(outcomes: str, involved: list[str], otherwise: str) -> AnalysisError:
+    """Return the refusal of columns whose coefficients run away, by name, with what to do instead."""
     listed = checks.named_list(involved, 9)
     return AnalysisError(
-        f"The data are separated: a combination of {len(involved)} column(s) ({listed}; counted from 0) "
-        f"predicts {outcomes} perfectly, so that their coefficients have no finite estimate. "
-        f"Merge levels or leave covariates out, or {otherwise}."
+        f"The data are separated: a combination of {checks.number_of(len(involved), 'column')} "
+        f"({listed}; counted from 0) predicts {outcomes} perfectly, so that their coefficients have no "
+        f"finite estimate. Merge levels or leave covariates out, or {otherwise}."
     )
 
 

@@ -253,7 +253,8 @@ def _checked(
     counts, design = checks.count_array(y, "y"), checks.float_array(X, "X")
     if counts.ndim != 1 or design.ndim != 2:
         raise AnalysisError(
-            f"y has {counts.ndim} and X {design.ndim} dimension(s), not 1 and 2. Pass one row per count."
+            f"y has {counts.ndim} and X {checks.number_of(design.ndim, 'dimension')}, not 1 and 2. "
+            f"Pass one row per count."
         )
     time = np.ones(counts.size) if exposure is None else checks.float_array(exposure, "exposure")
     labels = np.asarray(person)
@@ -278,8 +279,9 @@ def _checked(
     own[: diagonal.size] = diagonal
     if (dependent := np.flatnonzero(own < 1e-9)).size:
         raise AnalysisError(
-            f"{dependent.size} of {design.shape[1]} columns of X are linear combinations of those before "
-            f"them (counted from 0: {checks.named_list(map(str, dependent))}). Leave them out."
+            f"X has {checks.number_of(dependent.size, 'column')} out of {design.shape[1]} that can be "
+            f"computed from those before (counted from 0: {checks.named_list(map(str, dependent))}). "
+            f"Leave out what adds nothing."
         )
     return counts, design, code, np.log(time)
 

@@ -334,11 +334,14 @@ def _separation_note(ordinary: BinomialLogistic) -> str:
             f"Ordinary regression did not converge in {ordinary.iterations} iterations. "
             f"Rescale the covariates or simplify the model."
         )
+    columns = checks.number_of(len(ordinary.separated), "column")
     listed = checks.named_list((str(j) for j in ordinary.separated), at_most=10)
     return (
-        f"The data are separated: a combination of {len(ordinary.separated)} column(s) of X (counted from "
-        f"0: {listed}) predicts outcomes perfectly, as when nobody in one arm was employed in one month. "
-        f"Their coefficients have no finite estimate. Merge months or levels, or compare the rates instead."
+        f"The data are separated: a combination of {columns} of X "
+        f"(counted from 0: {listed}) predicts outcomes perfectly, as when nobody in one arm was employed in "
+        f"one month, or nobody of one site ever. Such coefficients have no finite estimate. Leave out "
+        f"covariates, such as sites, in which nobody had the outcome; merge months or levels; or compare the "
+        f"rates instead."
     )
 
 

@@ -118,7 +118,8 @@ def checked_cells(
     successes = checks.count_array(y, "y")
     design = checks.float_array(X, "X")
     if design.ndim != 2:
-        raise AnalysisError(f"X has {design.ndim} dimension(s), not 2. Pass one row per observation.")
+        found = checks.number_of(design.ndim, "dimension")
+        raise AnalysisError(f"X has {found}, not 2. Pass one row per observation.")
     denominators = np.ones(successes.size) if trials is None else checks.count_array(trials, "trials")
     counts = np.ones(successes.size) if weights is None else checks.count_array(weights, "weights")
     labels = np.asarray(group)
@@ -181,8 +182,9 @@ def _check_information(cells: Cells) -> None:
     dependent = [str(j) for j in np.flatnonzero(unique < _COLLINEAR)]
     if dependent:
         raise AnalysisError(
-            f"{len(dependent)} of {size.size} columns of X are linear combinations of those before them "
-            f"(counted from 0: {checks.named_list(dependent)}). Leave them out."
+            f"X has {checks.number_of(len(dependent), 'column')} out of {size.size} that can be computed "
+            f"from those before (counted from 0: {checks.named_list(dependent)}). "
+            f"Leave out what adds nothing."
         )
 
 

@@ -236,8 +236,9 @@ def maximise(likelihood: Callable[[Floats], Evaluation], null: Evaluation) -> Pa
 def _infinite_reason(infinite: NDArray[np.bool_]) -> str:
     listed = ", ".join(str(place) for place in np.flatnonzero(infinite))
     return (
-        f"Infinite coefficient for covariate {listed} (counted from 0): whoever has the event always has the "
-        f"extreme value among those at risk, for instance because one arm has no event."
+        f"Infinite coefficient of {checks.number_of(int(infinite.sum()), 'column')} (counted from 0: "
+        f"{listed}): whoever has the event always has the extreme value among those at risk, for instance "
+        f"because one arm has no event."
     )
 
 
@@ -247,8 +248,8 @@ def column_spread(columns: Floats) -> Floats:
     size = np.abs(columns).max(axis=0, initial=0.0)
     if constant := np.flatnonzero(spread <= 1e-13 * size).tolist():
         raise AnalysisError(
-            f"covariates: column {checks.named_list(map(str, constant))} of {spread.size} (counted from 0) "
-            f"is constant. Leave it out: it cannot explain anything."
+            f"The same for everybody: {checks.number_of(len(constant), 'column')} (counted from 0: "
+            f"{checks.named_list(map(str, constant))}) of covariates. Leave out what cannot explain anything."
         )
     return spread
 
@@ -264,8 +265,9 @@ def refuse_collinear(information: Floats, n_event: int) -> None:
         flat = np.abs(vectors[:, 0]) > 0.05
     involved = np.flatnonzero(flat)
     raise AnalysisError(
-        f"covariates: columns {checks.named_list(map(str, involved), 9)} (counted from 0) are collinear, "
-        f"or do not vary among the people at risk. Leave one out, or do not stratify by what it measures."
+        f"Collinear, or the same for all people at risk: {checks.number_of(involved.size, 'column')} "
+        f"(counted from 0: {checks.named_list(map(str, involved), 9)}) of covariates. Leave one out, or do "
+        f"not stratify by what it measures."
     )
 
 

@@ -105,7 +105,7 @@ def gray_test(
     why = why if of == 1 else np.array([0, 2, 1])[why]
     count = None if frequency is None else frequencies(frequency, time.size)
     observed, expected = np.zeros(groups.size), np.zeros(groups.size)
-    covariance = np.zeros((groups.size, groups.size))
+    covariance, n_events, compared = np.zeros((groups.size, groups.size)), 0, 0
     for rows in strata_rows(strata, time.size):
         sample = _Sample.of(
             time[rows], why[rows], arm[rows], groups.size, None if count is None else count[rows]
@@ -113,7 +113,9 @@ def gray_test(
         observed += sample.own.sum(axis=1)
         expected += sample.expected()
         covariance += sample.covariance()
-    test = score_statistic(observed, expected, covariance)
+        n_events += int(sample.own.sum())
+        compared += int(sample.own[:, (sample.share > 0).sum(axis=0) > 1].sum())
+    test = score_statistic(observed, expected, covariance, n_events, compared)
     return GrayTest(groups, observed, expected, observed - expected, covariance, *test)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ipseval import checks
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.stats.times.risk_sets import (
     Floats,
     Integers,
@@ -84,7 +84,9 @@ def log_rank(
     Raises
     ------
     AnalysisError
-        As `kaplan_meier`; fewer than two groups; no event time at which groups could differ.
+        As `kaplan_meier`; fewer than two groups.
+    NotDefinedError
+        No event time at which groups could differ.
 
     Notes
     -----
@@ -112,7 +114,7 @@ def log_rank(
     enters = None if entry is None else entries(entry, time)
     count = None if frequency is None else frequencies(frequency, time.size)
     observed, expected = np.zeros(groups.size), np.zeros(groups.size)
-    covariance = np.zeros((groups.size, groups.size))
+    covariance, compared = np.zeros((groups.size, groups.size)), 0
     for rows in strata_rows(strata, time.size):
         parts = _within_stratum(
             time[rows],
@@ -125,9 +127,11 @@ def log_rank(
             powers,
         )
         observed, expected, covariance = (
-            total + part for total, part in zip((observed, expected, covariance), parts, strict=True)
+            total + part for total, part in zip((observed, expected, covariance), parts[:3], strict=True)
         )
-    test = score_statistic(observed, expected, covariance)
+        compared += parts[3]
+    n_events = int(happened.sum() if count is None else count[happened].sum())
+    test = score_statistic(observed, expected, covariance, n_events, compared)
     return LogRank(groups, observed, expected, observed - expected, covariance, *test)
 
 
@@ -140,8 +144,11 @@ def _within_stratum(
     frequency: Floats | None,
     weights: str,
     powers: tuple[float, float],
-) -> tuple[Floats, Floats, Floats]:
-    """Return weighted observed and expected events per group, and the covariance of their difference."""
+) -> tuple[Floats, Floats, Floats, int]:
+    """Return weighted observed and expected events per group, and the covariance of their difference.
+
+    Last comes how many events fell at times when people of two groups were at risk.
+    """
     table = risk_table(duration, happened, 2, group=arm, n_groups=n_groups, frequency=frequency)
     events = table.leaving[n_groups:]
     at_events = events.any(axis=0)
@@ -156,7 +163,8 @@ def _within_stratum(
     # The last person at risk has the event for certain: no variance, and 0/0 in the formula.
     spread = np.divide(weight**2 * d * (n - d), n - 1, out=np.zeros_like(n), where=n > 1)
     covariance = np.diag(share @ spread) - (share * spread) @ share.T
-    return events @ weight, share @ (weight * d), covariance
+    compared = int(d[(n_group > 0).sum(axis=0) > 1].sum())
+    return events @ weight, share @ (weight * d), covariance, compared
 
 
 def _waiting(entry: Floats, arm: Integers, n_groups: int, time: Floats, frequency: Floats | None) -> Floats:
@@ -183,22 +191,36 @@ def _weight(weights: str, powers: tuple[float, float], n: Floats, d: Floats) -> 
 
 
 def score_statistic(
-    observed: Floats, expected: Floats, covariance: Floats
+    observed: Floats, expected: Floats, covariance: Floats, n_events: int, compared: int
 ) -> tuple[float, int, float, float]:
-    """Return the chi-square statistic of observed minus expected, its df, z (two groups only) and p value."""
+    """Return the chi-square statistic of observed minus expected, its df, z (two groups only) and p value.
+
+    ``compared`` of the ``n_events`` fell at times when people of two groups were at risk.
+    """
     score = observed - expected
     # Scores add up to 0 over the groups that share risk sets, so that the covariance is never of full rank.
     variances, directions = np.linalg.eigh(covariance)
     varies = variances > _NO_VARIANCE * variances[-1]
     if variances[-1] <= 0:
-        raise AnalysisError(
-            f"No event time has people of two groups at risk ({observed.sum():g} events in all), "
-            f"so the groups cannot be compared. Check the coding of event and group."
-        )
+        raise NotDefinedError(_nothing_varies(n_events, compared))
     statistic = float(np.sum((score @ directions[:, varies]) ** 2 / variances[varies]))
     df = int(varies.sum())
     z = float(score[1] / np.sqrt(covariance[1, 1])) if score.size == 2 else float("nan")
     return statistic, df, z, float(special.chdtrc(df, statistic))
+
+
+def _nothing_varies(n_events: int, compared: int) -> str:
+    """Return why the groups cannot be compared: they never met, or chance had no part where they did."""
+    if not compared:
+        return (
+            f"No event time has people of two groups at risk, within one stratum where there are strata "
+            f"({n_events} events in all), so the groups cannot be compared. Check the coding of event, group "
+            f"and strata."
+        )
+    return (
+        f"Nothing varies between the groups: at each time that counts, everybody at risk had the event at "
+        f"once ({n_events} events in all), so the groups cannot be compared."
+    )
 
 
 def _checked_exponents(weights: str, exponents: tuple[float, float] | None) -> tuple[float, float]:

@@ -106,7 +106,11 @@ def durations(duration: ArrayLike) -> Floats | Integers:
         if array.dtype.kind in "iu"
         else checks.float_array(array, "duration")
     )
-    if array.ndim != 1 or array.size == 0:
+    if array.size == 0:
+        raise AnalysisError(
+            "Nobody is at risk: duration is empty. Pass one duration for each of 1 or more people."
+        )
+    if array.ndim != 1:
         raise AnalysisError(
             f"duration has shape {array.shape}. Pass one duration for each of 1 or more people."
         )

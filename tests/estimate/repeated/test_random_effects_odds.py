@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipseval import endpoints
+from ipseval import endpoints, words
 from ipseval.errors import AnalysisError
 from ipseval.estimate.repeated.mixed import mixed
+from ipseval.estimate.repeated.random_slope_odds import QUANTITIES
 from ipseval.examples import example
 from ipseval.results import Results
 from ipseval.results.models import model_of
@@ -61,6 +62,8 @@ def test_conditional_log_odds_ratios_are_those_of_glmmtmb(fitted: tuple[Results,
         assert row.estimate == pytest.approx(want["glmmTMB"]["coef"][5 + at], abs=1e-6)
         assert row.std_error == pytest.approx(want["glmmTMB"]["se"][5 + at], abs=1e-6)
         ratio = found.one(quantity="conditional_odds_ratio", time=month)
+        assert ratio.std_error == row.std_error
+        assert words.text("note.of_logarithm") in ratio.note
         assert np.log([ratio.estimate, ratio.conf_low, ratio.conf_high]) == pytest.approx(
             [row.estimate, row.conf_low, row.conf_high]
         )
@@ -161,3 +164,26 @@ def test_the_page_on_repeated_outcomes_has_the_numbers_of_the_bundled_trial() ->
         for each in (level, course)
     )
     assert f"is {one:.0f} points with the one and {other:.0f} with the other" in page
+
+
+@pytest.mark.parametrize("model", ["random_intercept", "random_slope", "nested_site"])
+def test_an_arm_that_nobody_was_seen_in_is_said_as_by_other_models(model: str) -> None:
+    people = [person(f"P{i:03d}", arm="IPS" if i % 2 else "usual", site=f"S{i // 2 % 5}") for i in range(40)]
+    visits = [
+        visit(f"P{i:03d}", month, employed=None if i % 2 and month == 6 else (i + month) % 3 == 0)
+        for i in range(40)
+        for month in (6, 12, 18)
+    ]
+    trial = make_trial(people, visits=visits)
+    found = mixed(trial, endpoints.employed_at([6, 12, 18], "visits"), model=model, points=1)
+    assert set(found.frame["status"]) == {"failed"}
+    assert found.frame["note"].str.startswith("nobody in the 'IPS' arm was seen at month 6").all()
+
+
+def test_a_model_that_fails_says_so_of_every_quantity_it_has() -> None:
+    found = mixed(
+        example("eqolise"), endpoints.employed_at(month=[6, 12, 18]), model="random_slope", points=1
+    )
+    assert set(found.frame["status"]) == {"failed"}
+    assert set(found.frame["quantity"]) == set(QUANTITIES)
+    assert {"area_under_curve", "area_under_curve_difference", "area_under_curve_ratio"} <= set(QUANTITIES)

@@ -262,3 +262,13 @@ def test_options_are_checked_and_belong_to_random_intercepts() -> None:
     ):
         with pytest.raises(AnalysisError, match=said):
             mixed(alpha(), AT_WORK, **options)
+
+
+@LINKS
+def test_a_ratio_has_the_standard_error_of_its_logarithm_and_says_so(link: str) -> None:
+    keys = {"contrast": found(link).frame["contrast"].max()}
+    of_log = found(link).select(quantity=f"conditional_log_{RATIO[link]}", **keys).frame
+    ratio = found(link).select(quantity=f"conditional_{RATIO[link]}", **keys).frame
+    assert ratio["std_error"].notna().all()
+    assert ratio["std_error"].tolist() == of_log["std_error"].tolist()
+    assert ratio["note"].str.contains(words.text("note.of_logarithm"), regex=False).all()

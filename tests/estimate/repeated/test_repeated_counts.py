@@ -278,3 +278,14 @@ def test_a_ratio_says_its_period_and_its_equality_is_said_once_by_the_model() ->
 def test_another_variance_is_named_in_the_rows() -> None:
     found = mixed(levels(), DAYS, model="gee", variance="robust")
     assert set(found.frame["setting"]) == {"variance=robust", "variance=robust; numerator_df=1"}
+
+
+@pytest.mark.parametrize("model", ["gee", "negative_binomial"])
+def test_many_sites_in_which_nobody_had_any_are_named_as_one_is(model: str) -> None:
+    people = [person(f"P{i:03d}", arm="IPS" if i % 2 else "usual", site=f"S{i:03d}") for i in range(60)]
+    jobs = [job(f"P{i:03d}", begin, begin + i % 7) for i in range(24) for begin in (20, 200, 400)]
+    found = mixed(make_trial(people, jobs=jobs), PERIODS, model=model, adjust=["site"])
+    assert set(found.frame["status"]) == {"failed"}
+    note = found.frame["note"].iloc[0]
+    assert "separated: a combination of 36 columns (site=S024, site=S025" in note
+    assert "leave covariates out" in note

@@ -222,7 +222,7 @@ def test_what_has_no_answer_says_so() -> None:
     assert "beyond the last follow-up" in mean.note
     ratio = found.one(quantity="hazard_ratio", setting="began=middle")
     assert np.isnan(ratio.estimate)
-    assert "Infinite coefficient" in ratio.note
+    assert "Infinite coefficient of 1 column (the IPS arm)" in ratio.note
 
 
 def test_refusals_say_what_to_do() -> None:

@@ -207,3 +207,25 @@ def test_tables_say_how_many_jobs_people_had(found: Results) -> None:
     about = [line.heading for line in table.lines]
     assert "Number (new jobs = 3+), IPS" in about
     assert "Mean cumulative number of new jobs, IPS" in about
+
+
+def test_columns_without_an_answer_are_called_by_name() -> None:
+    trial = with_age()
+    people = trial.participants.assign(same=40.0, twin=2.0 * trial.participants["age"])
+    declared = {name: Variable(name, "number") for name in ("age", "same", "twin")}
+    trial = replace(trial, tables={**trial.tables, "participants": people}, covariates=declared)
+    for adjust, reason in ((["age", "same"], r"1 column \(same\)"), (["age", "twin"], r"\(age, twin\)")):
+        found = recurrent(trial, endpoints.job_starts(30), adjust=adjust)
+        note = found.frame.loc[found.frame["status"] == "failed", "note"]
+        assert note.str.contains(reason).all()
+        assert len(note) == 1
+        adjusted = survival(trial, endpoints.time_to_first_job(30), adjust=adjust)
+        row = adjusted.select(method="pseudo_values_ancova").frame.iloc[0]
+        assert adjust[1] in row.note
+        assert not adjusted.frame["note"].str.contains(r"counted from 0|column \d|covariate \d").any()
+
+
+def test_an_arm_without_jobs_is_named_in_its_rate_ratio() -> None:
+    jobs = [job(f"P{i:03d}", i, 300 + i) for i in range(1, 20, 2)]
+    found = recurrent(make_trial(two_arms(20), jobs=jobs), endpoints.job_starts(30), strata=[])
+    assert "1 column (the IPS arm)" in found.one(quantity="rate_ratio").note

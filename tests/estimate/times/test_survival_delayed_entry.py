@@ -265,6 +265,10 @@ def test_what_has_no_answer_is_a_row_with_its_reason(name: str) -> None:
             tables={**trial.tables, "participants": people},
             covariates={"linked_on_day": Variable("linked_on_day", "number")},
         )
+        if (days == 3000.0).all():
+            with pytest.raises(AnalysisError, match="Nobody was seen at risk"):
+                survival(linked, endpoints.time_to_first_job(30), entry="linked_on_day")
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             found = survival(linked, endpoints.time_to_first_job(30), entry="linked_on_day", effect_by=6)
@@ -285,3 +289,10 @@ def test_a_wrong_entry_is_refused_with_what_to_do() -> None:
         survival(trial, endpoint, entry="site")
     with pytest.raises(AnalysisError, match="entry=7 is not the name of one column"):
         DECLARATION.options["entry"](7)
+
+
+@pytest.mark.parametrize(("linked", "missing"), [(np.nan, 20), (2000.0, 0)])
+def test_where_nobody_was_seen_at_risk_entry_is_named(linked: float, missing: int) -> None:
+    trial = seen_since(two_arms(20, linked_on_day=linked), [job("P001", 3, 30)], 30)
+    with pytest.raises(AnalysisError, match=f"Nobody was seen at risk: entry is missing for {missing} of 20"):
+        survival(trial, endpoints.time_to_first_job(30), entry="linked_on_day")

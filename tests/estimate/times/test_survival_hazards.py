@@ -227,3 +227,29 @@ def test_where_much_has_no_answer_all_that_can_be_asked_for_still_says_why(name:
     assert without["status"].isin(["failed", "not_defined"]).all()
     assert np.isfinite(found["estimate"].dropna()).all()
     assert (found.loc[found["quantity"] == "hazard_ratio", "estimate"].dropna() > 0).all()
+
+
+HARD = dict(hard_trials())
+
+
+@pytest.mark.parametrize("effect_by", [[2], "log_time"])
+def test_an_arm_without_events_is_named_and_not_counted(effect_by: object) -> None:
+    found = survival(HARD["an arm without events"], endpoints.time_to_first_job(30), effect_by=effect_by)
+    notes = found.frame.loc[found.frame["status"].isin(["failed", "not_defined"]), "note"]
+    assert not notes.str.contains("counted from 0").any()
+    for quantity, method in (
+        ("hazard_ratio", "cox_efron"),
+        ("subdistribution_hazard_ratio", "fine_gray"),
+        ("proportional_hazards_test", "score_test"),
+    ):
+        row = found.one(quantity=quantity, method=method)
+        assert "Infinite coefficient of 1 column (the IPS arm)" in row.note
+
+
+def test_everybody_on_day_0_is_said_of_tests_and_in_months() -> None:
+    found = survival(HARD["everybody on day 0"], endpoints.time_to_first_job(30), effect_by=[6])
+    for row in found.select(quantity="log_rank_test").frame.itertuples():
+        assert row.status == "not_defined"
+        assert "everybody at risk had the event at once (20 events in all)" in row.note
+    row = found.one(quantity="hazard_ratio", method="cox_by_period")
+    assert row.note.startswith("Nobody is left at risk after month 6")

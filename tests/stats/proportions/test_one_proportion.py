@@ -39,10 +39,19 @@ def counts(draw: st.DrawFn) -> tuple[int, int]:
 @pytest.mark.parametrize("method", R_KEYS)
 @pytest.mark.parametrize(("x", "n", "arm", "level"), ARMS)
 def test_every_arm_agrees_with_r(x, n, arm, level, method):
+    low, high = arm[R_KEYS[method]]
+    if method == "jeffreys":  # R's are the plain beta quantiles; Brown, Cai & DasGupta end at the edges
+        low, high = (0.0 if x == 0 else low), (1.0 if x == n else high)
     # Closed forms and beta quantiles: only rounding differs.
-    assert proportion_interval(x, n, method=method, conf_level=level) == approx(
-        arm[R_KEYS[method]], abs=1e-10
-    )
+    assert proportion_interval(x, n, method=method, conf_level=level) == approx((low, high), abs=1e-10)
+
+
+def test_jeffreys_at_an_edge_holds_the_estimate_and_leaves_the_other_limit():
+    none, everybody = (proportion_interval(x, 70, method="jeffreys") for x in (0, 70))
+    assert none.low == 0.0
+    assert everybody.high == 1.0
+    assert none.high == approx(stats.beta.ppf(0.975, 0.5, 70.5), rel=1e-9)
+    assert everybody.low == approx(stats.beta.ppf(0.025, 70.5, 0.5), rel=1e-9)
 
 
 @given(counts())
@@ -64,7 +73,7 @@ def test_counting_the_others_mirrors_the_limits(method, count):
     assert (1 - mirrored.high, 1 - mirrored.low) == approx((low, high), abs=1e-12)
 
 
-@pytest.mark.parametrize("method", ["wilson", "wilson_cc", "clopper_pearson", "mid_p"])
+@pytest.mark.parametrize("method", ["wilson", "wilson_cc", "clopper_pearson", "mid_p", "jeffreys"])
 @given(counts(), st.floats(0.5, 0.999))
 def test_limits_hold_the_estimate_and_stay_between_0_and_1(method, count, level):
     x, n = count

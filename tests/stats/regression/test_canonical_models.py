@@ -47,7 +47,7 @@ def test_separation_is_named_by_its_columns(model):
     y, X = data(model)
     level = np.arange(200) < 12
     y[level] = 0
-    with pytest.raises(AnalysisError, match=r"separated: .* 1 column\(s\) \(site 3; counted from 0\)"):
+    with pytest.raises(AnalysisError, match=r"separated: .* 1 column \(site 3; counted from 0\)"):
         canonical_fit(y, np.column_stack([X, level]), model, ("intercept", "arm", "age", "x", "site 3"))
 
 
@@ -55,7 +55,7 @@ def test_separation_by_a_combination_names_all_that_take_part():
     # No column separates by itself; the sum of two does.
     a, b = np.tile([-2.0, -1, 1, 2], 10), np.repeat([-3.0, -1, 1, 3], 10)
     y = (a + b > 0.5).astype(float)
-    with pytest.raises(AnalysisError, match=r"column\(s\) \(.*column 1, column 2; counted from 0\)"):
+    with pytest.raises(AnalysisError, match=r"columns \(.*column 1, column 2; counted from 0\)"):
         canonical_fit(y, np.column_stack([np.ones(40), a, b]), "logistic")
 
 

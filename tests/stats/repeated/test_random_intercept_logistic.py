@@ -228,7 +228,8 @@ def test_nobody_employed_in_one_arm_and_month_is_reported_as_separation():
     empty = (data.X[:, 1] == 1) & (data.X[:, 3] == 1)
     fit = fit_of(data._replace(y=np.where(empty, 0.0, data.y)))
     assert not fit.converged and np.isnan(estimates(fit)).all() and np.isnan(fit.log_likelihood)
-    assert "separated: a combination of 1 column(s) of X (counted from 0: 7)" in fit.note
+    assert "separated: a combination of 1 column of X (counted from 0: 7)" in fit.note
+    assert "Leave out covariates, such as sites, in which nobody had the outcome" in fit.note
 
 
 def test_a_state_that_nobody_leaves_has_no_finite_variance():
@@ -269,7 +270,7 @@ def test_refusals():
         random_intercept_logistic(data.y, data.X, [None, None, *data.group[2:]])
     with pytest.raises(AnalysisError, match="y does not vary: 0 successes"):
         fit_of(data._replace(y=np.zeros_like(data.y)))
-    with pytest.raises(AnalysisError, match=r"1 of 5 columns of X are linear combinations .* 4\)"):
+    with pytest.raises(AnalysisError, match=r"1 column out of 5 that can be computed .* 4\)"):
         fit_of(data._replace(X=np.c_[data.X, 1 - 2 * data.X[:, 1]]))
     with pytest.raises(AnalysisError, match="has a single observation"):
         random_intercept_logistic(data.y, data.X, np.arange(data.y.size))

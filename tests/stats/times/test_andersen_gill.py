@@ -109,7 +109,7 @@ def test_an_arm_without_events_has_an_infinite_ratio_and_a_reason():
 def test_refusals():
     with pytest.raises(NotDefinedError, match="No event among 4 people"):
         andersen_gill([90] * 4, [], [], [0, 0, 1, 1])
-    with pytest.raises(AnalysisError, match="constant"):
+    with pytest.raises(AnalysisError, match="same for everybody"):
         andersen_gill([90] * 4, [0], [5], [1, 1, 1, 1])
     with pytest.raises(AnalysisError, match="after duration for 1 of 1 events"):
         andersen_gill([90] * 4, [0], [95], [0, 0, 1, 1])

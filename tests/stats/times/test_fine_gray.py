@@ -127,15 +127,15 @@ def test_an_arm_without_the_event_has_an_infinite_coefficient_and_says_so():
     assert fit.coef[0] == np.inf
     assert np.isnan(fit.std_error[0])
     assert not fit.converged
-    assert "Infinite coefficient for covariate 0" in fit.reason
+    assert "Infinite coefficient of 1 column" in fit.reason
 
 
 def test_refusals():
     with pytest.raises(AnalysisError, match="No event of cause 2 among 3 people"):
         fine_gray([1, 2, 3], [1, 1, 0], [0, 1, 1], of=2)
-    with pytest.raises(AnalysisError, match="is constant"):
+    with pytest.raises(AnalysisError, match="same for everybody"):
         fine_gray([1, 2, 3], [1, 1, 0], [1, 1, 1])
-    with pytest.raises(AnalysisError, match="are collinear"):
+    with pytest.raises(AnalysisError, match="Collinear"):
         fine_gray([1, 2, 3, 4], [1, 1, 0, 1], [[0, 1], [1, 3], [1, 3], [0, 1]])
     with pytest.raises(AnalysisError, match="covariates is missing or not finite for 1 of 3"):
         fine_gray([1, 2, 3], [1, 1, 0], [0, 1, np.nan])

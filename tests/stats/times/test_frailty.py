@@ -122,9 +122,9 @@ def test_refusals():
         shared_frailty(time, event, arm, ["A"] * 4)
     with pytest.raises(AnalysisError, match="No event among 4 people"):
         shared_frailty(time, [0] * 4, arm, site)
-    with pytest.raises(AnalysisError, match="is constant"):
+    with pytest.raises(AnalysisError, match="same for everybody"):
         shared_frailty(time, event, [1] * 4, site)
-    with pytest.raises(AnalysisError, match="Infinite coefficient for covariate 0"):
+    with pytest.raises(AnalysisError, match="Infinite coefficient of 1 column"):
         shared_frailty(time, [1, 1, 0, 0], [1, 1, 0, 0], site)
     with pytest.raises(AnalysisError, match="distribution='stable' is not an option"):
         shared_frailty(time, event, arm, site, distribution="stable")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.stats.times.gray import gray_test
 from ipseval.stats.times.log_rank import log_rank
 from tests.reference_cases import data, expected
@@ -95,8 +95,12 @@ def test_refusals():
         gray_test([1, 2], [1, 2], [0, 0])
     with pytest.raises(AnalysisError, match="cause has 1 of 2 entries other than 0, 1 and 2"):
         gray_test([1, 2], [1, 3], [0, 1])
-    with pytest.raises(AnalysisError, match="No event time has people of two groups"):
+    with pytest.raises(
+        NotDefinedError, match=r"No event time has people of two groups.* \(0 events in all\)"
+    ):
         gray_test([1, 2], [0, 2], [0, 1])
+    with pytest.raises(NotDefinedError, match=r"everybody at risk had the event at once \(6 events in all\)"):
+        gray_test([0] * 6, [1] * 6, [0, 1] * 3)
     with pytest.raises(AnalysisError, match="differ in length"):
         gray_test([1, 2], [1, 2], [0, 1, 1])
     with pytest.raises(AnalysisError, match="of=3 is not an option"):

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from ipseval.errors import AnalysisError
+from ipseval.errors import AnalysisError, NotDefinedError
 from ipseval.stats.times.log_rank import WEIGHTS, log_rank
 from tests.reference_cases import data, expected
 
@@ -209,3 +209,21 @@ def test_delayed_entry_counts_people_as_often_as_their_rows_say():
     told = log_rank(*columns[:3], entry=columns[3], frequency=often)
     *rows, entry = (np.repeat(column, often) for column in columns)
     assert told.statistic == pytest.approx(log_rank(*rows, entry=entry).statistic, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{}, {"weights": "gehan"}, {"weights": "fleming-harrington", "exponents": (0, 1)}],
+    ids=["log-rank", "gehan", "late"],
+)
+def test_what_cannot_be_compared_says_why_and_counts_events_not_weights(weights: dict) -> None:
+    arm = np.arange(30) % 2
+    with pytest.raises(
+        NotDefinedError, match=r"everybody at risk had the event at once \(30 events in all\)"
+    ):
+        log_rank([0] * 30, [1] * 30, arm, **weights)
+    days, event = np.arange(30), np.arange(30) < 20
+    with pytest.raises(NotDefinedError, match=r"No event time .* one stratum .* \(20 events in all\)"):
+        log_rank(days, event, arm, strata=np.arange(30), **weights)
+    with pytest.raises(NotDefinedError, match=r"\(60 events in all\)"):
+        log_rank([0] * 30, [1] * 30, arm, frequency=[2] * 30, **weights)
