@@ -43,7 +43,7 @@ def proportion_interval(
     Notes
     -----
     Where software differs: at the edges the Jeffreys quantiles leave out the estimate itself, so that Brown,
-    Cai & DasGupta put 0 and 1 in their place, as is done here and by DescTools' ``BinomCI``. The plain
+    Cai & DasGupta put 0 and 1 in their place, as is done here and by R's biostatUZH. The plain
     quantiles (R's ``qbeta``, ``proportion_confint`` of statsmodels 0.15) begin at 7e-06 for 0 of 70.
 
     References

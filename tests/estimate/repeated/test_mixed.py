@@ -20,7 +20,7 @@ from tests.make_trial import make_trial, visit
 CASE = reference_cases.expected("c3_glmm_alpha")
 OWN = CASE["arm_by_month"]["own_agq_25"]
 MONTHS = [6, 12, 18, 24, 30]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
