@@ -20,7 +20,7 @@ from tests import reference_cases
 from tests.estimate.trials import two_arms
 from tests.make_trial import make_trial, person, visit
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CASE = "c10_glmm_random_effects"
 MONTHS = [6, 12, 18, 24, 30]
 ENDPOINT = endpoints.employed_at(month=MONTHS, source="visits")
