@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ipseval import words
+from ipseval.errors import AnalysisError
 from ipseval.render.figures import style
 from ipseval.render.figures.curves import End, Field, Upright, end_label, field, name_ends
 from ipseval.render.figures.drawing import Drawing
@@ -45,9 +46,8 @@ def draw_curves(source: Source, width: float, shown: Shown, *, show_died: bool =
     rows = source.frame
     curve = _curve(source, shown)
     curves = {arm: _points(curve, arm, shown.term) for arm in source.shown_arms}
-    source.refuse_if_empty(curve, "curve")
     drawn = {arm: points for arm, points in curves.items() if len(points) > 1}
-    source.refuse_if_empty(curve if drawn else curve.iloc[:0], "curve")
+    _refuse_without_curve(source, curve, drawn)
     died = {arm: _points(curve, arm, "died") for arm in source.shown_arms} if show_died else {}
     at_risk = rows.loc[rows["quantity"] == "number_at_risk"]
     horizon = max(float(points["month"].iloc[-1]) for points in curves.values() if len(points))
@@ -80,6 +80,17 @@ def draw_curves(source: Source, width: float, shown: Shown, *, show_died: bool =
     title = f"{source.outcome}. {source.say(shown.title)}"
     alt = _alt(source, shown, drawn, at_risk, ticks)
     return Drawing(page.figure, title, f"{title}. {alt}", source.lang)
+
+
+def _refuse_without_curve(source: Source, curve: pd.DataFrame, drawn: dict[str, pd.DataFrame]) -> None:
+    """Refuse when no arm has two points; in public files that is so where few people had the event."""
+    if _is_thinned(source) and not drawn:
+        raise AnalysisError(
+            f"Analysis {source.analysis!r} has no curve to draw in public files: too few of its points stand "
+            f"{source.minimum} people apart. Draw a longer horizon or larger groups; inside=True shows all "
+            f"of them on your own screen."
+        )
+    source.refuse_if_empty(curve if drawn else curve.iloc[:0], "curve")
 
 
 def _curve(source: Source, shown: Shown) -> pd.DataFrame:
