@@ -75,7 +75,13 @@ def draw_curves(source: Source, width: float, shown: Shown, *, show_died: bool =
     name_ends(page, place, ends, clear=0.6)
     if len(at_risk):
         _table(page, place, source, at_risk)
-    _small_print(page, source, [arm for arm in curves if arm not in drawn], any(map(len, died.values())))
+    _small_print(
+        page,
+        source,
+        shown.quantity,
+        [arm for arm in curves if arm not in drawn],
+        any(map(len, died.values())),
+    )
     page.finish()
     title = f"{source.outcome}. {source.say(shown.title)}"
     alt = _alt(source, shown, drawn, at_risk, ticks)
@@ -178,9 +184,10 @@ def _table(page: Page, place: Field, source: Source, at_risk: pd.DataFrame) -> N
         page.y += step + 0.6
 
 
-def _small_print(page: Page, source: Source, absent: list[str], death: bool) -> None:
+def _small_print(page: Page, source: Source, quantity: str, absent: list[str], death: bool) -> None:
     page.y += 1.0
     notes = [source.say("note.bands", level=source.level)]
+    notes += source.people_notes(source.frame.loc[source.frame["quantity"] == quantity])
     if death:
         notes.append(source.say("note.died"))
     if _is_thinned(source):
