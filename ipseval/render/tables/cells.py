@@ -96,7 +96,7 @@ class Writer:
         return words.number(float(count), self.lang, digits=0)
 
     def level(self, frame: pd.DataFrame) -> str:
-        """Return the confidence level of the intervals in a frame, as a percentage; if all are hidden, as asked."""
+        """Return the confidence level of the intervals in a frame; where all are hidden, as asked."""
         levels = [float(level) for level in frame["conf_level"].dropna()]
         for analysis in () if levels else pd.unique(frame["analysis"]):
             asked = self.results.records.get(str(analysis), {}).get("arguments", {})
