@@ -43,6 +43,15 @@ REFERENCES: dict[str, str] = {
         "Zou (2004), American Journal of Epidemiology 159:702-706; "
         "Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics 36:672-683"
     ),
+    "stratified_newcombe": "Yan & Su (2010), Statistics in Biopharmaceutical Research 2:329-335",
+    "stratified_miettinen_nurminen": "Miettinen & Nurminen (1985), Statistics in Medicine 4:213-226",
+    "mantel_haenszel_sato": "Sato (1989), Biometrics 45:1323-1324",
+    "mantel_haenszel": "Greenland & Robins (1985), Biometrics 41:55-68",
+    "cochran_mantel_haenszel": (
+        "Cochran (1954), Biometrics 10:417-451; "
+        "Mantel & Haenszel (1959), Journal of the National Cancer Institute 22:719-748"
+    ),
+    "fisher_exact": "Fisher (1935), Journal of the Royal Statistical Society 98:39-82",
     "n_minus_1_chi_square": "Campbell (2007), Statistics in Medicine 26:3661-3675",
     "aalen_johansen": "Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141-150",
     "aalen_johansen_log_log": "Zou & Donner (2008), Statistics in Medicine 27:1693-1702",

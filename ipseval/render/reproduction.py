@@ -11,6 +11,7 @@ from ipseval.render.tables.cells import Writer
 from ipseval.results import Results
 
 WIDTH = 88
+_WIDEST = 100
 
 
 def published_beside_reproduced(public: Results, lang: str = "en") -> str:
@@ -67,8 +68,11 @@ def _wrapped(text: str) -> str:
 
 
 def _aligned(table: Table) -> str:
-    """Return a table as text: words to the left, numbers to the right, notes below."""
-    head = (table.stub, *(column.heading for column in table.columns))
+    """Return a table as text: words to the left, numbers to the right, notes below.
+
+    The heading of the first column is wrapped where the table would be too wide.
+    """
+    headings = [column.heading for column in table.columns]
     body = [
         (
             line.heading + "".join(f" [{mark}]" for mark in line.marks),
@@ -77,7 +81,11 @@ def _aligned(table: Table) -> str:
         for line in table.lines
     ]
     left = (True, *(column.is_text for column in table.columns))
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    labels = [line[0] for line in body]
+    widths = [max(map(len, column)) for column in zip(headings, *(line[1:] for line in body), strict=True)]
+    room = _WIDEST - sum(2 + width for width in widths)
+    *above, stub = textwrap.wrap(table.stub, max(room, *map(len, labels)), break_long_words=False) or [""]
+    widths = [max(map(len, [*labels, *above, stub])), *widths]
 
     def written(cells: tuple[str, ...]) -> str:
         padded = (
@@ -88,4 +96,6 @@ def _aligned(table: Table) -> str:
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     notes = [_wrapped(f"[{mark}] {text}" if mark else text) for mark, text in table.notes]
-    return "\n".join([table.caption, rule, written(head), rule, *map(written, body), rule, *notes])
+    return "\n".join(
+        [table.caption, rule, *above, written((stub, *headings)), rule, *map(written, body), rule, *notes]
+    )

@@ -267,7 +267,7 @@ class Composer:
             yield html.terms((self.write.outcome(name), self._definition(name)) for name in defined)
         yield html.heading(self.say("methods.used"), 3)
         used = dict.fromkeys(
-            method for method in self.results.frame["method"] if method and method != "published"
+            method for method in self.results.frame["method"] if method not in ("", "published", "count")
         )
         yield html.terms(
             (capital(self.write.named("method", method)), REFERENCES.get(method, self.say("methods.plain")))

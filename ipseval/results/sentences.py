@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: The terms that a survival quantity is about anyway.
 _SAID_BY_THE_QUANTITY = ("event",)
 
+#: The models of what was had in each period.
+_OF_PERIODS = ("negative_binomial_mixed", "gee_rates")
+
 #: What a difference of restricted means counts: the last part of the sentence that says its direction.
 _DAYS = {
     "restricted_mean_survival_time_difference": "without",
@@ -42,9 +45,8 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
     if row["status"] == "suppressed":
         minimum = results.provenance.get("disclosure", {}).get("minimum", "")
         return words.text("sentence.suppressed", lang, **parts, minimum=minimum)
-    said = [
-        words.text("sentence.estimate", lang, **parts, value=value(row, lang), interval=_interval(row, lang))
-    ]
+    shown = _events(row, lang).rstrip(".") if _is_its_numerator(row) else value(row, lang)
+    said = [words.text("sentence.estimate", lang, **parts, value=shown, interval=_interval(row, lang))]
     said += _direction(row, lang) + _base(row, lang) + _compared(row, lang)
     if row["method"] and words.has(f"method.{row['method']}"):
         said.append(words.text("sentence.method", lang, method=words.text(f"method.{row['method']}", lang)))
@@ -56,15 +58,29 @@ def sentence(row: pd.Series, results: Results, *, lang: str = "en") -> str:
 
 def what(row: pd.Series, lang: str = "en") -> str:
     """Return the quantity, and what else it is about: a covariate, a category, a reason."""
-    named = words.text(f"quantity.{row['quantity']}", lang)
+    named = quantity_of(row, lang)
     subject, _, category = str(row["term"]).partition("=")
     if not subject or subject in _SAID_BY_THE_QUANTITY:
         return named
+    if subject == "average" and is_of_periods(row):
+        subject = "average_of_periods"
     about = words.text(f"term.{subject}", lang) if words.has(f"term.{subject}") else subject
     if category:
         known = f"term.{category}"
         about = f"{about} = {words.text(known, lang) if words.has(known) else category}"
     return words.text("sentence.about", lang, what=named, about=about)
+
+
+def quantity_of(row: pd.Series, lang: str = "en") -> str:
+    """Return the name of the quantity; an effect on amounts is compared over periods and not over months."""
+    if row["quantity"] == "arm_by_month_test" and is_of_periods(row):
+        return words.text("sentence.same_in_every_period", lang)
+    return words.text(f"quantity.{row['quantity']}", lang)
+
+
+def is_of_periods(row: pd.Series) -> bool:
+    """Whether a row is of a model of amounts, which are had between one month and the next."""
+    return row["method"] in _OF_PERIODS
 
 
 def value(row: pd.Series, lang: str = "en") -> str:
@@ -173,16 +189,25 @@ def _direction(row: pd.Series, lang: str) -> list[str]:
     return said
 
 
+def _is_its_numerator(row: pd.Series) -> bool:
+    """Whether a row counts people, so that its estimate is said by "61 of 81 people"."""
+    if row["unit"] != "people" or pd.isna(row["n"]) or pd.isna(row["n_event"]):
+        return False
+    return bool(row["n_event"] == row["estimate"])
+
+
+def _events(row: pd.Series, lang: str) -> str:
+    counts = {name: words.number(float(row[name]), lang, digits=0) for name in ("n_event", "n")}
+    return words.text("sentence.events", lang, **counts)
+
+
 def _base(row: pd.Series, lang: str) -> list[str]:
     """Return out of how many, how many unknown, and how those were counted."""
     said = []
-    if pd.notna(row["n"]):
+    if pd.notna(row["n"]) and not _is_its_numerator(row):
         people = words.number(float(row["n"]), lang, digits=0)
-        if pd.notna(row["n_event"]):
-            events = words.number(float(row["n_event"]), lang, digits=0)
-            said.append(words.text("sentence.events", lang, n_event=events, n=people))
-        else:
-            said.append(words.text("sentence.people", lang, n=people))
+        has_events = pd.notna(row["n_event"])
+        said.append(_events(row, lang) if has_events else words.text("sentence.people", lang, n=people))
     if pd.notna(row["n_missing"]) and row["n_missing"] > 0:
         said.append(words.text("sentence.unknown", lang, n_missing=int(row["n_missing"])))
     rule = part_of(row["setting"], "missing")

@@ -211,7 +211,9 @@ class Results:
         keep = np.ones(len(keys), dtype=np.bool_)
         for column in columns:
             values = zip(keys, self.frame[column], strict=True)
-            keep &= [wanted.get((*key, column), value) == value for key, value in values]
+            keep &= np.array(
+                [wanted.get((*key, column), value) == value for key, value in values], dtype=bool
+            )
         return keep
 
     @property

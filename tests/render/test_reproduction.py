@@ -51,6 +51,10 @@ def test_columns_are_aligned(lang: str) -> None:
         assert all(len(line) <= width for line in lines[first:last])
 
 
+def test_no_line_is_wider_than_a_terminal_of_a_hundred_columns() -> None:
+    assert max(map(len, published_beside_reproduced(scion()).splitlines())) <= 100
+
+
 def test_without_anything_published_it_refuses() -> None:
     with pytest.raises(AnalysisError, match="nothing published"):
         published_beside_reproduced(by_hand({"IPS": (30, 70), "usual": (20, 80)}))

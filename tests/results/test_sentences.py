@@ -94,6 +94,22 @@ def test_a_row_says_what_it_is_about(everything: Results) -> None:
     assert "(average over the months)" in sentence(row, everything)
 
 
+def test_people_counted_are_said_once(everything: Results) -> None:
+    row = everything.one(quantity="count", term="end_reason=completed", arm="IPS")
+    said = sentence(row, everything)
+    assert said.count("57") == 1
+    assert said.startswith(f"Number (end of follow-up = completed), IPS: 57 of {row['n']} people.")
+
+
+def test_amounts_are_compared_over_periods_and_not_over_months() -> None:
+    days = mixed(example("scion"), endpoints.days_worked(by=[6, 18, 30]), model="gee")
+    average = sentence(days.one(quantity="rate_ratio", term="average"), days)
+    test = sentence(days.one(quantity="arm_by_month_test"), days)
+    assert "(average over the periods)" in average
+    assert test.startswith("Test that the effect is the same in every period")
+    assert "month" not in average
+
+
 def test_a_note_ends_with_one_full_stop_and_is_translated(everything: Results) -> None:
     row = everything.one(quantity="mean", arm="IPS", setting="missing=as_not_employed").copy()
     row["note"] = words.text("note.accrued") + "."

@@ -128,6 +128,13 @@ def test_select_one_and_main(found: Results) -> None:
     assert isinstance(protect(found).main, PublicResults)
 
 
+def test_a_selection_of_nothing_says_nothing(found: Results) -> None:
+    nothing = found.select(time=999)
+    assert len(nothing) == 0
+    assert len(nothing.main) == 0
+    assert nothing.explain() == ""
+
+
 def test_a_median_not_reached_is_no_failure() -> None:
     curves = survival(example("scion"), endpoints.time_to_first_job(30))
     median = curves.one(quantity="median_time", arm="usual")

@@ -25,6 +25,7 @@ _LABEL_SHARE = 0.27  # of the width, before words are wrapped
 _NARROW = 32.0  # mm of a panel, below which labels move above their marks
 _NARROW_BESIDE = 24.0  # mm of each panel beside another, below which they move below each other
 _HALF = 80.0  # mm from which panels without common lines stand beside each other
+_FEW = 16  # lines of all panels that have room below each other, so that labels stand beside their marks
 _BETWEEN = 5.0
 _KEY_SAMPLE = 7.0
 
@@ -82,7 +83,8 @@ def draw_panels(page: Page, source: Source, panels: Sequence[Panel], *, shared: 
             _band(page, source, panels, columns, whole, above=False)
             return
     half = (whole[1] - whole[0] - (len(panels) - 1) * _BETWEEN) / len(panels)
-    if not shared and half >= _HALF:
+    below = sum(len(panel.lines) for panel in panels) <= _FEW and _is_above(page, source, panels, half)
+    if not shared and half >= _HALF and not below:
         starts = [MARGIN + place * (half + _BETWEEN) for place in range(len(panels))]
         _apart(page, source, panels, [(start, start + half) for start in starts])
         return
@@ -117,7 +119,7 @@ def _apart(
     for panel, (start, end) in zip(panels, spans, strict=True):
         label = max(_label_width(page, other, end - start) for other in like)
         numbers = max(_numbers_width(page, source, other) for other in like)
-        above = end - start - label - _BETWEEN - numbers < _NARROW
+        above = _is_above(page, source, like, end - start)
         left = start + 2.0 if above else start + label + _BETWEEN
         width = end - left - numbers
         page.y = top
@@ -125,6 +127,13 @@ def _apart(
         _band(page, source, [panel], [columns], (start, end), above=above)
         ends.append(page.y)
     page.y = max(ends)
+
+
+def _is_above(page: Page, source: Source, panels: Sequence[Panel], span: float) -> bool:
+    """Whether labels must stand above their marks, where they interrupt the line of no difference."""
+    label = max(_label_width(page, panel, span) for panel in panels)
+    numbers = max(_numbers_width(page, source, panel) for panel in panels)
+    return span - label - _BETWEEN - numbers < _NARROW
 
 
 def _label_width(page: Page, panel: Panel, span: float) -> float:

@@ -43,11 +43,12 @@ def draw(source: Source, width: float) -> Drawing:
     page.paragraph(measure.title())
     ends = {arm: _end(page, measure, arm, months, values[0]) for arm, values in shown.items()}
     pad = 0.04 * (months[-1] - months[0]) or 1.0
+    ticks = _ticks(months)
     place = field(
         page,
         source,
-        _ticks(months),
-        months=(float(months[0] - pad), float(months[-1] + pad)),
+        ticks,
+        months=(min(float(months[0] - pad), ticks[0]), float(months[-1] + pad)),
         upright=measure.axis(np.array(list(shown.values()))),
         labels=[end.label for end in ends.values()],
     )
@@ -78,10 +79,10 @@ def _series(rows: pd.DataFrame, arm: str, months: NDArray[np.float64]) -> NDArra
 
 
 def _ticks(months: NDArray[np.float64]) -> list[float]:
-    """Return every month where there are few, else every sixth."""
+    """Return every month where there are few, else every sixth from the one at or before the first."""
     if len(months) <= _SPARSE:
         return [float(month) for month in months]
-    sixth = np.arange(6 * np.ceil(months[0] / 6), months[-1] + 0.5, 6)
+    sixth = np.arange(6 * np.floor(months[0] / 6), months[-1] + 0.5, 6)
     return [float(month) for month in sixth]
 
 
@@ -174,7 +175,12 @@ def _notes(
     setting = part_of(rows["setting"].iloc[0], "missing")
     if setting:
         notes.append(source.say("note.unknown", rule=source.named("setting", setting)))
-    if any(np.isnan(values[0]).any() for values in series.values()):
+    missing = {arm: np.isnan(values[0]) for arm, values in series.items()}
+    hidden = rows["status"] == "suppressed"
+    absent = [arm for arm in series if missing[arm].all() and (hidden & (rows["arm"] == arm)).any()]
+    if absent:
+        notes.append(source.say("note.not_drawn", what=source.listed(map(source.arm, absent))))
+    if any(missing[arm].any() for arm in series if arm not in absent):
         notes.append(source.say("note.gaps"))
     return notes + source.closing_notes()
 

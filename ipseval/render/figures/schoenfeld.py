@@ -51,7 +51,8 @@ def draw(source: Source, width: float) -> Drawing:
         page.paragraph(" ".join(notes), style.SMALL, colour=style.QUIET)
         page.y += 1.5
         said += [f"{axis}.", *_numbers(source, curve), *notes]
-    closing = source.closing_notes()
+    counted = source.frame.loc[source.frame["quantity"] == "cumulative_incidence"]
+    closing = [*source.people_notes(counted), *source.closing_notes()]
     if closing:
         page.paragraph(" ".join(closing), style.SMALL, colour=style.QUIET)
     page.finish()

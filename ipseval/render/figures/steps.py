@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ipseval import words
+from ipseval.errors import AnalysisError
 from ipseval.render.figures import style
 from ipseval.render.figures.curves import End, Field, Upright, end_label, field, name_ends
 from ipseval.render.figures.drawing import Drawing
@@ -45,9 +46,8 @@ def draw_curves(source: Source, width: float, shown: Shown, *, show_died: bool =
     rows = source.frame
     curve = _curve(source, shown)
     curves = {arm: _points(curve, arm, shown.term) for arm in source.shown_arms}
-    source.refuse_if_empty(curve, "curve")
     drawn = {arm: points for arm, points in curves.items() if len(points) > 1}
-    source.refuse_if_empty(curve if drawn else curve.iloc[:0], "curve")
+    _refuse_without_curve(source, curve, drawn)
     died = {arm: _points(curve, arm, "died") for arm in source.shown_arms} if show_died else {}
     at_risk = rows.loc[rows["quantity"] == "number_at_risk"]
     horizon = max(float(points["month"].iloc[-1]) for points in curves.values() if len(points))
@@ -75,11 +75,28 @@ def draw_curves(source: Source, width: float, shown: Shown, *, show_died: bool =
     name_ends(page, place, ends, clear=0.6)
     if len(at_risk):
         _table(page, place, source, at_risk)
-    _small_print(page, source, [arm for arm in curves if arm not in drawn], any(map(len, died.values())))
+    _small_print(
+        page,
+        source,
+        shown.quantity,
+        [arm for arm in curves if arm not in drawn],
+        any(map(len, died.values())),
+    )
     page.finish()
     title = f"{source.outcome}. {source.say(shown.title)}"
     alt = _alt(source, shown, drawn, at_risk, ticks)
     return Drawing(page.figure, title, f"{title}. {alt}", source.lang)
+
+
+def _refuse_without_curve(source: Source, curve: pd.DataFrame, drawn: dict[str, pd.DataFrame]) -> None:
+    """Refuse when no arm has two points; in public files that is so where few people had the event."""
+    if _is_thinned(source) and not drawn:
+        raise AnalysisError(
+            f"Analysis {source.analysis!r} has no curve to draw in public files: too few of its points stand "
+            f"{source.minimum} people apart. Draw a longer horizon or larger groups; inside=True shows all "
+            f"of them on your own screen."
+        )
+    source.refuse_if_empty(curve if drawn else curve.iloc[:0], "curve")
 
 
 def _curve(source: Source, shown: Shown) -> pd.DataFrame:
@@ -167,9 +184,10 @@ def _table(page: Page, place: Field, source: Source, at_risk: pd.DataFrame) -> N
         page.y += step + 0.6
 
 
-def _small_print(page: Page, source: Source, absent: list[str], death: bool) -> None:
+def _small_print(page: Page, source: Source, quantity: str, absent: list[str], death: bool) -> None:
     page.y += 1.0
     notes = [source.say("note.bands", level=source.level)]
+    notes += source.people_notes(source.frame.loc[source.frame["quantity"] == quantity])
     if death:
         notes.append(source.say("note.died"))
     if _is_thinned(source):

@@ -12,7 +12,7 @@ import pandas as pd
 from ipseval import words
 from ipseval.endpoints.base import label
 from ipseval.results import QUANTITIES, Results
-from ipseval.results.sentences import columns_of, figures, value, what, when
+from ipseval.results.sentences import columns_of, figures, is_of_periods, quantity_of, value, what, when
 from ipseval.results.setting import part_of
 
 #: Where a line has no such number; one that should be there and is not says why.
@@ -96,9 +96,12 @@ class Writer:
         return words.number(float(count), self.lang, digits=0)
 
     def level(self, frame: pd.DataFrame) -> str:
-        """Return the confidence level of the intervals in a frame, as a percentage."""
-        levels = frame["conf_level"].dropna()
-        chosen = float(levels.iloc[0]) if len(levels) else float("nan")
+        """Return the confidence level of the intervals in a frame; where all are hidden, as asked."""
+        levels = [float(level) for level in frame["conf_level"].dropna()]
+        for analysis in () if levels else pd.unique(frame["analysis"]):
+            asked = self.results.records.get(str(analysis), {}).get("arguments", {})
+            levels += [float(asked["conf_level"])] if "conf_level" in asked else []
+        chosen = levels[0] if levels else float("nan")
         return words.percentage(chosen, self.lang, digits=0 if round(chosen, 2) == chosen else 1)
 
     # ---- what a row is about
@@ -122,7 +125,7 @@ class Writer:
     def moment(self, row: pd.Series) -> str:
         """Return "Within 30 months", "At 18 months", or that it is an average over the assessments."""
         if row["term"] == "average":
-            return self.say("table.average")
+            return self.say("table.average_of_periods" if is_of_periods(row) else "table.average")
         return capital(when(row, self.lang).removeprefix(", ")) or self.say("table.overall")
 
     def how_counted(self, setting: str) -> str:
@@ -206,7 +209,7 @@ class Writer:
     def about(self, row: pd.Series) -> str:
         """Return what a line is about: "Risk difference, IPS minus usual care"; a count with its category."""
         is_category = row["quantity"] == "count" and "=" in row["term"]
-        subject = what(row, self.lang) if is_category else self.named("quantity", row["quantity"])
+        subject = what(row, self.lang) if is_category else quantity_of(row, self.lang)
         return ", ".join(part for part in (subject, self.who(row)) if part)
 
     @property
