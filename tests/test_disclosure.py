@@ -309,6 +309,15 @@ def test_an_intruder_finds_no_few_people_in_the_bundled_trials(name: str, months
     assert intrusion(everything(trial, months), trial, Policy()) == []
 
 
+def test_a_model_of_periods_goes_with_a_hidden_arm() -> None:
+    """Contrasts without a month, and degrees of freedom, count the workers of the arm that is hidden."""
+    found = mixed(example("scion"), endpoints.days_worked(by=[6, 12, 18, 24, 30]))
+    public = protect(found)
+    hidden = public.frame.loc[public.frame["status"] == "suppressed"]
+    assert models_with_hidden_arms(found.frame, hidden)
+    assert models_with_hidden_arms(visible(public), hidden) == []
+
+
 def test_the_intruder_does_find_them_in_results_as_computed() -> None:
     """The attack works: without protection it has plenty to report."""
     trial, found = drawn(1)
