@@ -83,7 +83,7 @@ def small_numbers(frame: pd.DataFrame, minimum: int) -> list[str]:
         if row.quantity == "count":
             stated["count"] = row.estimate
         if row.quantity in ("proportion", "percentage", "share_zero"):
-            stated["share x n"] = round(row.estimate * row.n, 6)
+            stated["share x n"] = np.round(row.estimate * row.n)  # to the nearest person
         found += [
             f"{name}={value:g} in {describe_row(row)}"
             for name, value in stated.items()
@@ -169,6 +169,71 @@ def left_out(frame: pd.DataFrame, trial: Trial, minimum: int) -> list[str]:
     ]
 
 
+def numbers_apart(frame: pd.DataFrame, trial: Trial, minimum: int) -> list[str]:
+    """Numbers of people of one arm, over all analyses: what lies between two, or beside those lost."""
+    found = []
+    about = frame.loc[(frame["endpoint"] != "") & ~frame["quantity"].isin(COUNTED)]
+    for arm in ("", *trial.design.arms):
+        size = int((trial.arm == arm).sum()) if arm else len(trial.participants)
+        mine = about.loc[about["arm"] == arm]
+        stated = {*mine["n"].dropna(), *(size - mine["n_missing"].dropna())}
+        pairs = itertools.combinations(sorted(stated), 2)
+        found += [f"n {one:g} v {other:g} in {arm}" for one, other in pairs if few(one - other, minimum)]
+    return found
+
+
+def degrees_apart(frame: pd.DataFrame, minimum: int) -> list[str]:
+    """Degrees of freedom count the workers of an arm: what lies between those of two analyses."""
+    found = []
+    means = frame.loc[(frame["arm"] != "") & frame["df"].notna()]
+    for arm, group in means.groupby("arm"):
+        pairs = itertools.combinations(group["df"].unique(), 2)
+        found += [f"df {one:g} v {other:g} in {arm}" for one, other in pairs if few(one - other, minimum)]
+    return found
+
+
+def solved_degrees(frame: pd.DataFrame) -> list[str]:
+    """Means whose degrees of freedom are left out: an interval and a standard error give them back."""
+    rows = frame.loc[(frame["method"] == "log_t") & (frame["quantity"] == "mean") & frame["df"].isna()]
+    quantile = np.log(rows["conf_high"] / rows["estimate"]) * rows["estimate"] / rows["std_error"]
+    return [f"t={value:.6g} in {describe_row(rows.loc[at])}" for at, value in quantile.dropna().items()]
+
+
+def telling_digits(frame: pd.DataFrame) -> list[str]:
+    """Numbers with so many digits that counts can be solved for: losses before an event of a curve."""
+    found = []
+    free = frame.loc[~frame["quantity"].isin([*COUNTED, "count"]) & (frame["analysis"] != "published")]
+    for name in ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"):
+        exact = free[name].dropna()
+        found += [f"{name}={value!r}" for value in exact if float(f"{value:.4g}") != value]
+    curve = free.loc[free["quantity"].isin(["cumulative_incidence", "mean_cumulative_number"])]
+    return found + [
+        f"{value!r} on a curve" for value in curve["estimate"].dropna() if round(value, 3) != value
+    ]
+
+
+def traced_fractions(frame: pd.DataFrame, trial: Trial, minimum: int) -> list[str]:
+    """Proportions without their number of people, that only few numbers of people could have given."""
+    found = []
+    shares = frame.loc[(frame["quantity"] == "proportion") & frame["n"].isna() & frame["estimate"].notna()]
+    for _, row in shares.iterrows():
+        size = int((trial.arm == row.arm).sum())
+        half = 0.5 * 10.0 ** -len(repr(row.estimate).partition(".")[2]) + 1e-12
+        counts = range(size // 2, size + 1)
+        near = [n for n in counts if abs(round(row.estimate * n) / n - row.estimate) <= half]
+        if near and near[-1] - near[0] < minimum:
+            found.append(f"n in {near} of {describe_row(row)}")
+    return found
+
+
+def models_with_hidden_arms(frame: pd.DataFrame, hidden: pd.DataFrame) -> list[str]:
+    """Contrasts over all months of one model, beside one of its arms that is hidden."""
+    arms = hidden.loc[(hidden["analysis"] == "mixed") & (hidden["arm"] != ""), "endpoint"]
+    model = frame.loc[(frame["analysis"] == "mixed") & frame["endpoint"].isin(arms)]
+    shown = model.loc[((model["contrast"] != "") & model["time"].isna()) | model["df"].notna()]
+    return [describe_row(row) for _, row in shown.iterrows()]
+
+
 def other_arm(frame: pd.DataFrame, hidden: pd.DataFrame) -> list[str]:
     """Contrasts that are shown although an arm of theirs is hidden: what is known of both gives the arm."""
     contrasts = frame.loc[frame["contrast"] != ""]
@@ -217,6 +282,12 @@ def intrusion(results: Results, trial: Trial, policy: Policy) -> list[str]:
         *differences(frame, minimum),
         *later_jobs(frame),
         *left_out(frame, trial, minimum),
+        *numbers_apart(frame, trial, minimum),
+        *degrees_apart(frame, minimum),
+        *solved_degrees(frame),
+        *telling_digits(frame),
+        *traced_fractions(frame, trial, minimum),
+        *models_with_hidden_arms(frame, hidden),
         *flow(frame, trial, minimum),
         # A difference of means does not give away a number at risk, which is rounded where it is shown.
         *other_arm(frame, hidden.loc[~hidden["quantity"].isin(COUNTED)]),
@@ -238,6 +309,15 @@ def test_an_intruder_finds_no_few_people_in_the_bundled_trials(name: str, months
     assert intrusion(everything(trial, months), trial, Policy()) == []
 
 
+def test_a_model_of_periods_goes_with_a_hidden_arm() -> None:
+    """Contrasts without a month, and degrees of freedom, count the workers of the arm that is hidden."""
+    found = mixed(example("scion"), endpoints.days_worked(by=[6, 12, 18, 24, 30]))
+    public = protect(found)
+    hidden = public.frame.loc[public.frame["status"] == "suppressed"]
+    assert models_with_hidden_arms(found.frame, hidden)
+    assert models_with_hidden_arms(visible(public), hidden) == []
+
+
 def test_the_intruder_does_find_them_in_results_as_computed() -> None:
     """The attack works: without protection it has plenty to report."""
     trial, found = drawn(1)
@@ -247,6 +327,10 @@ def test_the_intruder_does_find_them_in_results_as_computed() -> None:
     assert later_jobs(frame)
     assert left_out(frame, trial, 5)
     assert flow(frame, trial, 5)
+    assert numbers_apart(frame, trial, 5)
+    assert telling_digits(frame)
+    assert traced_fractions(frame.assign(n=np.nan), trial, 5)
+    assert solved_degrees(frame.assign(df=np.nan))
 
 
 def test_something_useful_is_left_of_a_real_size() -> None:

@@ -8,16 +8,20 @@ With ``minimum`` people as the smallest number that may be shown, and an empty c
 * **What can be subtracted.** Within an arm all numbers about one course of events (ever in work by some
   month, counted in some way; points of its curve) are shown only if they are equal or differ by at
   least the minimum. Main rows and the longest horizon come first: what matters most is what stays. The
-  same holds for how many were left out of a row, and for how many were lost.
+  same holds for how many were left out of a row, for how many were lost, and for the numbers of people
+  that rows of any analysis rest on; a proportion without its number of people is a whole percentage.
 * **What adds up.** Of a variable's categories never so few are hidden that their sum tells on them; an
-  average goes with its months, and a contrast with its arms.
+  average goes with its months, a contrast with its arms, and one over all months with an arm at any.
 * **Curves.** Points that are left stand at least the minimum of events apart; of a mean number of events,
   the minimum of people with a first one. Numbers at risk are rounded to multiples of the minimum, and
   suppressed below it: a few rounded down would read as nobody.
 * **Texts.** Notes that hold numbers stay inside, and so do draws and covariances.
 
-Published figures are public, and stay as they are. Two limits: estimates keep their precision, so that a
-model without covariates whose intercepts do not vary gives back its rates, and that whoever knows the sizes
+* **Digits.** Numbers are rounded to four significant digits, those of curves to three decimals: more would
+  let hidden counts be solved for. With degrees of freedom that count people goes what gives them back.
+
+Published figures are public, and stay as they are. Two limits: four digits are enough for a
+model without covariates whose intercepts do not vary to give back its rates, and that whoever knows the sizes
 of strata may find by trial which counts in them agree with a common effect; and numbers that other people
 publish about the same trial are not known here. The minimum is 5 unless said otherwise; ask the holder
 of the data what applies.
@@ -74,6 +78,7 @@ def protect(results: Results, policy: Policy | None = None) -> PublicResults:
     sheet.hide_with_few_workers()
     sheet.hide_more_categories()
     sheet.hide_averages()
+    sheet.blank_numbers_apart()
     sheet.hide_contrasts()
     sheet.blank_degrees_of_freedom()
     sheet.blank_numbers_missing()

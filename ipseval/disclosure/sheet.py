@@ -16,7 +16,7 @@ from ipseval.results import Results
 from ipseval.results.vocabulary import AT_RISK
 
 COUNTS = ("n", "n_event", "n_missing")
-_CURVES = ("cumulative_incidence", "event_free_probability", "mean_cumulative_number")
+CURVES = ("cumulative_incidence", "event_free_probability", "mean_cumulative_number")
 #: The settings of `describe` that count how many stayed, and how many were seen.
 _FLOW = ("flow", "assessed")
 #: Quantities that are n_event / n, or n_event itself: hiding n alone would not hide it.
@@ -36,7 +36,7 @@ class Sheet:
         made_public = [name for name, record in results.records.items() if record["estimator"] == "published"]
         self.is_published = frame["analysis"].isin(made_public).to_numpy(dtype=bool)
         self.is_curve = np.asarray(
-            frame["quantity"].isin(_CURVES) & (frame["time_unit"] == "days"), dtype=bool
+            frame["quantity"].isin(CURVES) & (frame["time_unit"] == "days"), dtype=bool
         )
         self.is_rounded = frame["quantity"].isin(AT_RISK).to_numpy(dtype=bool, copy=True)
         self.is_arm = (frame["arm"] != "").to_numpy(dtype=bool)
@@ -205,7 +205,19 @@ class Sheet:
         """Hide a contrast with either of its arms, and leave its numbers of people blank with theirs."""
         hide = self._with_an_arm(self.hide)
         self.hide |= hide & ~self.is_published
+        self.hide |= self._of_a_model_with_hidden_arms() & (self.frame["contrast"] != "").to_numpy(dtype=bool)
         self.blank["n"] |= self._with_an_arm(self.blank["n"])
+
+    def _of_a_model_with_hidden_arms(self) -> Mask:
+        """Whether a row without a month belongs to a model over months of which an arm is hidden."""
+        keys = [*_PEOPLE, "analysis", "endpoint"]
+        over_months = self.frame["time"].isna().to_numpy(dtype=bool) & self._is_mixed()
+        return over_months & _matching(self.frame[keys], self.frame.loc[self.hide & self.is_arm, keys])
+
+    def _is_mixed(self) -> Mask:
+        """Whether a row comes from one model for all months."""
+        mixed = [name for name, record in self.results.records.items() if record["estimator"] == "mixed"]
+        return np.asarray(self.frame["analysis"].isin(mixed), dtype=bool)
 
     def _with_an_arm(self, marked: Mask) -> Mask:
         """Whether a contrast has an arm with a marked row: of its own setting, or where none is, of any."""
@@ -224,11 +236,87 @@ class Sheet:
         return found
 
     def blank_degrees_of_freedom(self) -> None:
-        """Leave out what counts the workers of an arm at a horizon where the share without any is hidden."""
+        """Leave out what counts the workers of an arm where they are hidden, or differ by a few from others.
+
+        A model over months has the same degrees of freedom in all its rows: they go with any arm of it.
+        """
         hidden = self.hide & (self.frame["quantity"] == "share_zero").to_numpy(dtype=bool)
         keys = [*_PEOPLE, "analysis", "endpoint", "time", "arm"]
         marked = self.is_arm & _matching(self.frame[keys], self.frame.loc[hidden, keys])
-        self.blank_df |= marked | self._with_an_arm(marked)
+        degrees = self.frame["df"].to_numpy(dtype="float64")
+        has_degrees = self._about_an_outcome() & ~np.isnan(degrees)
+        for _, rows in self._ordered(has_degrees & ~marked):
+            kept = np.zeros(0)
+            for row in rows:
+                if self.policy.apart(degrees[row], kept).all():
+                    kept = np.append(kept, degrees[row])
+                else:
+                    marked[row] = self.is_arm[row]
+        model = [*_PEOPLE, "analysis", "endpoint"]
+        in_model = _matching(self.frame[model], self.frame.loc[self.hide & self.is_arm, model])
+        self.blank_df |= marked | self._with_an_arm(marked) | (has_degrees & self._is_mixed() & in_model)
+
+    def blank_numbers_apart(self) -> None:
+        """Leave out numbers of people that differ by a few from others shown of the same arms.
+
+        An amount known of fewer people than another tells how many had it unrecorded, and an average over
+        months how many were seen at some time but not at this one.
+        """
+        n, missing = self.counts["n"], self.counts["n_missing"]
+        counted = self._about_an_outcome()
+        for people, rows in self._ordered(counted & ~self.blank["n"] & ~np.isnan(n)):
+            kept = np.array([people])
+            for row in rows:
+                if self.policy.apart(n[row], kept).all():
+                    kept = np.append(kept, n[row])
+                else:
+                    self.blank["n"][row] = True
+            lost = counted & ~np.isnan(missing) & (self._people() == people)
+            for row in np.flatnonzero(lost):
+                self.blank["n_missing"][row] |= not self.policy.apart(people - missing[row], kept).all()
+        self.blank["n"] |= self._with_an_arm(self.blank["n"])
+        self.blank["n_event"] |= self.blank["n"] & counted
+        self.hide |= self.blank["n"] & counted & (self.frame["quantity"] == "count").to_numpy(dtype=bool)
+        self._hide_traceable(counted & self.blank["n"] & self.is_arm)
+
+    def _hide_traceable(self, wanted: Mask) -> None:
+        """Hide whole percentages that only a few numbers of people of a small arm could have given."""
+        exact = self.frame["estimate"].to_numpy(dtype="float64")
+        people = self._people()
+        for row in np.flatnonzero(wanted & self.frame["quantity"].isin(_EXACT).to_numpy(dtype=bool)):
+            of = np.arange(people[row] // 2, people[row] + 1)
+            shown = np.round(exact[row], 2)
+            near = of[np.abs(np.round(shown * of) / of - shown) <= 0.005 + 1e-12]
+            self.hide[row] |= not len(near) or np.ptp(near) < self.policy.minimum
+
+    def _about_an_outcome(self) -> Mask:
+        """Whether a row is shown and says something of the trial's own people with an outcome."""
+        has_outcome = (self.frame["endpoint"] != "").to_numpy(dtype=bool)
+        return has_outcome & ~self.hide & ~self.leave_out & ~self.is_published & ~self.is_rounded
+
+    def _people(self) -> Floats:
+        """Return how many were randomised to the arms that a row is about."""
+        pairs = {name: sum(self.randomised[arm] for arm in pair) for name, pair in self.arms_of.items()}
+        named = self.frame["arm"].where(self.is_arm, self.frame["contrast"])
+        everyone = sum(self.randomised.values())
+        people = named.map({**self.randomised, **pairs}).fillna(everyone)
+        return np.asarray(people, dtype=np.float64)
+
+    def _ordered(self, wanted: Mask) -> Iterator[tuple[float, NDArray[np.intp]]]:
+        """Yield, per arm or pair, people randomised and the rows wanted: main ones, then late ones first."""
+        everyone = "|".join(sorted(self.randomised))
+        pairs = {name: "|".join(sorted(pair)) for name, pair in self.arms_of.items()}
+        order = self.frame[_PEOPLE].assign(
+            about=self.frame["arm"].where(self.is_arm, self.frame["contrast"].map(pairs).fillna(everyone)),
+            people=self._people(),
+            rank=np.where(self.is_curve, 2, np.where(self.results.is_main, 0, 1)),
+            late=-self.frame["time"].fillna(0.0)
+            * np.where(self.frame["time_unit"] == "months", 30.4375, 1.0),
+            fewer=-self.counts["n"],
+        )
+        rows = order.loc[wanted].sort_values(["rank", "late", "fewer"], kind="stable")
+        for _, group in rows.groupby([*_PEOPLE, "about"], sort=False, dropna=False):
+            yield float(group["people"].iloc[0]), group.index.to_numpy()
 
     def blank_numbers_missing(self) -> None:
         """Leave out numbers of people lost that are small, or that differ by a few from others shown."""
