@@ -201,7 +201,10 @@ def test_a_higher_maximum_far_from_no_spread_is_found_and_told_by_what_it_expect
             ),
             "exposure is not above 0 for 1 of 4",
         ),
-        (lambda: negative_binomial_mixed([0, 1, 2, 1], np.ones((4, 2)), [1, 1, 2, 2]), "1 of 2 columns of X"),
+        (
+            lambda: negative_binomial_mixed([0, 1, 2, 1], np.ones((4, 2)), [1, 1, 2, 2]),
+            "1 column out of 2 that can be computed",
+        ),
         (
             lambda: negative_binomial_mixed(
                 [3, 1, 0, 0],
