@@ -398,11 +398,12 @@ def test_settings_of_the_user_are_left_alone(found: Found) -> None:
 @pytest.mark.parametrize("inside", [True, False])
 def test_the_hazard_ratio_along_time_is_that_of_the_rows(found: Found, inside: bool) -> None:
     drawing = plot(found["residuals"], figure="schoenfeld", inside=inside)
-    rows = found["residuals"].select(method="schoenfeld_spline").frame.sort_values("time")
+    shown = found["residuals"] if inside else ips.protect(found["residuals"])  # which rounds
+    rows = shown.select(method="schoenfeld_spline").frame.sort_values("time")
     line = artist(drawing, "curve")
     np.testing.assert_allclose(line.get_xdata(), rows["time"].to_numpy(dtype=float) / 30.4375)
     np.testing.assert_allclose(np.exp(line.get_ydata()), rows["estimate"].to_numpy())
-    constant = found["residuals"].main.one(quantity="hazard_ratio").estimate
+    constant = shown.main.one(quantity="hazard_ratio").estimate
     np.testing.assert_allclose(np.exp(artist(drawing, "constant").get_ydata()), constant)
     dots = artist(drawing, "residuals")
     residuals = found["residuals"].select(quantity="scaled_schoenfeld_residual").frame.sort_values("time")
