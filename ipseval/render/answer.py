@@ -122,8 +122,7 @@ def _unknown(write: Writer, difference: pd.Series) -> list[str]:
     rule = write.named("setting", part_of(difference["setting"], "missing"))
     people = write.number(difference["n"])
     if pd.isna(difference["n_missing"]):
-        minimum = write.results.provenance.get("disclosure", {}).get("minimum", "")
-        return [write.say("answer.few_unknown", minimum=minimum, n=people, rule=rule)]
+        return [write.say("answer.not_shown_unknown", n=people, rule=rule)]
     if not difference["n_missing"]:
         return [write.say("answer.none_unknown", n=people)]
     return [write.say("answer.unknown", n_missing=write.number(difference["n_missing"]), n=people, rule=rule)]

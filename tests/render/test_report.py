@@ -125,7 +125,7 @@ def test_how_many_were_unknown_is_said_or_that_they_are_few_or_none() -> None:
     assert "unknown for 12 of 150 people" in answer(by_hand(counts, n_missing=12))[1]
     assert answer(by_hand(counts))[1] == "The outcome was known for all 150 people."
     few = ips.protect(by_hand(counts, n_missing=3))
-    assert "unknown for fewer than 5 of 150 people" in answer(few)[1]
+    assert "For how many of the 150 people the outcome was unknown is not shown" in answer(few)[1]
 
 
 def test_nothing_is_answered_when_all_is_suppressed() -> None:
